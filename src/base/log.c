@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log, as log.h says. Every target is one descriptor: a file, standard error, or a datagram socket
+ * connected to /dev/log (spoken by hand, because a worker in a chroot cannot open it again and
+ * syslog(3) hides its descriptor).
+ */
+#include "base/log.h"
+
+#include "base/fd.h"
+
+#include <bsd/string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_MAX_BYTES = 4096 };
+
+static struct {
+	enum log_kind kind;
+	int fd, level, facility;
+	char name[64];
+} current = { .kind = LOG_TO_STDERR, .fd = STDERR_FILENO, .level = LOG_INFO };
+
+static const char *const level_names[] = { "emerg",   "alert",  "crit", "error",
+					   "warning", "notice", "info", "debug" };
+
+static int open_syslog(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+int log_open_target(const struct log_target *target)
+{
+	switch (target->kind) {
+	case LOG_TO_FILE:
+		return open(target->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+			    0640);
+	case LOG_TO_SYSLOG:
+		return open_syslog();
+	case LOG_TO_STDERR:
+		break;
+	}
+	return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+}
+
+/* systemd says in JOURNAL_STREAM which device and inode its stream has (sd-daemon(3)). */
+static bool is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	if (!stream || sscanf(stream, "%llu:%llu", &dev, &ino) != 2 || fstat(fd, &st) < 0)
+		return false;
+	return st.st_dev == (dev_t)dev && st.st_ino == (ino_t)ino;
+}
+
+void log_replace_fd(int fd)
+{
+	if (current.fd != STDERR_FILENO && current.fd != fd)
+		close(current.fd);
+	current.fd = fd;
+}
+
+void log_use(const struct log_target *target, int fd)
+{
+	current.kind = target->kind;
+	current.level = target->level;
+	current.facility = target->facility;
+	log_replace_fd(fd);
+}
+
+int log_fd(void)
+{
+	return current.fd;
+}
+
+void log_set_name(const char *name)
+{
+	strlcpy(current.name, name, sizeof(current.name));
+}
+
+int log_wants(int level)
+{
+	return level <= current.level;
+}
+
+/* One line is one line: what a client can put into a log must not look like another line. */
+static size_t escape(char *out, size_t room, const char *text)
+{
+	size_t used = 0;
+
+	for (const unsigned char *p = (const unsigned char *)text; *p && used + 5 < room; p++) {
+		if (*p >= ' ' && *p != 0x7f)
+			out[used++] = (char)*p;
+		else if (*p == '\t')
+			out[used++] = ' ';
+		else
+			used += (size_t)snprintf(out + used, 5, *p == '\n' ? "\\n" : "\\x%02x", *p);
+	}
+	return used;
+}
+
+static size_t write_prefix(char *line, size_t room, int level)
+{
+	const char *gap = current.name[0] ? ": " : "";
+	time_t now;
+	struct tm tm;
+	char when[32];
+	int n;
+
+	if (current.kind == LOG_TO_SYSLOG) {
+		n = snprintf(line, room, "<%d>musterd[%d]: %s%s", current.facility | level,
+			     (int)getpid(), current.name, gap);
+		return (size_t)n;
+	}
+	if (current.kind == LOG_TO_STDERR && is_journal(current.fd)) {
+		n = snprintf(line, room, "<%d>%s%s", level, current.name, gap);
+		return (size_t)n;
+	}
+	now = time(NULL);
+	localtime_r(&now, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+	n = snprintf(line, room, "%s %s %s[%d]: ", when, level_names[level],
+		     current.name[0] ? current.name : "musterd", (int)getpid());
+	return (size_t)n;
+}
+
+static void emit(const char *line, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = write(current.fd, line, len);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0 || current.kind != LOG_TO_SYSLOG)
+		return;
+	/* The syslog daemon was restarted: its socket is a new one. */
+	int fd = open_syslog();
+	if (fd < 0)
+		return;
+	log_replace_fd(fd);
+	n = write(fd, line, len);
+	(void)n;
+}
+
+void log_vline(int level, const char *format, va_list args)
+{
+	char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 160];
+	int saved = errno;
+	size_t len;
+
+	if (level < LOG_EMERG || level > LOG_DEBUG || !log_wants(level))
+		return;
+	vsnprintf(text, sizeof(text), format, args);
+	len = write_prefix(line, sizeof(line), level);
+	len += escape(line + len, sizeof(line) - len - 1, text);
+	if (current.kind != LOG_TO_SYSLOG)
+		line[len++] = '\n';
+	emit(line, len);
+	errno = saved;
+}
+
+void log_line(int level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_vline(level, format, args);
+	va_end(args);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log of this process: one target, one descriptor, one write per line. It is the one piece of
+ * state that is not handed around: a process has one log as it has one standard error.
+ * A line: "<N>" when the journal reads us, or the local time where nobody adds one; then level, name, text.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdarg.h>
+#include <syslog.h>
+
+enum log_kind { LOG_TO_STDERR = 0, LOG_TO_FILE = 1, LOG_TO_SYSLOG = 2 };
+
+struct log_target {
+	enum log_kind kind;
+	const char *path; /* LOG_TO_FILE */
+	int facility;     /* LOG_TO_SYSLOG: LOG_DAEMON ... */
+	int level;        /* LOG_ERR ... LOG_DEBUG: what is less urgent is dropped */
+};
+
+/* Opens the target without changing the log in use. Descriptor (CLOEXEC), or -1 with errno. */
+int log_open_target(const struct log_target *target);
+
+/*
+ * Makes fd (given: the log closes it in time) the log in use. The path is copied: nothing of target is
+ * kept. Before the first call lines go to standard error at level info.
+ */
+void log_use(const struct log_target *target, int fd);
+
+/* The descriptor in use: to be kept in a child, or handed to a worker. */
+int log_fd(void);
+/* Another descriptor for the same target (after a rotation). fd is given. */
+void log_replace_fd(int fd);
+
+/* What stands in front of every line: "master", "www 2". Copied. */
+void log_set_name(const char *name);
+/* True when lines of this level are written: to save the work of making one. */
+int log_wants(int level);
+
+/* errno is kept. Newlines and control bytes in the text are shown as \n, \x1b: one line stays one. */
+void log_line(int level, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
+void log_vline(int level, const char *format, va_list args)
+	__attribute__((__format__(__printf__, 2, 0)));
+
+#define log_err(...)     log_line(LOG_ERR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
+#define log_notice(...)  log_line(LOG_NOTICE, __VA_ARGS__)
+#define log_info(...)    log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)   log_line(LOG_DEBUG, __VA_ARGS__)
+
+#endif

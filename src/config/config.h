@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A configuration: read, checked, resolved, then immutable and counted. It lives in one arena.
+ *
+ * config_load does all that may block, fail or crash (files, name services, user data base, the modules'
+ * checks) and runs in a checker process. config_capture writes what it found as one text, and
+ * config_restore makes the same configuration of that in the master, touching nothing else.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "net/address.h"
+
+#include "musterd/module.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* Where something was written. file NULL: a default. line and column count from 1. */
+struct conf_place {
+	const char *file;
+	int line, column;
+};
+
+/* One directive as written, with ${} expanded and includes in place. word[0] is its name. */
+struct conf_node {
+	struct conf_place at;
+	size_t words;
+	const char *const *word;
+	const struct conf_place *word_at;
+	bool has_block;
+	struct conf_node *child; /* first of the block */
+	struct conf_node *next;
+};
+
+enum { CONF_ERRORS_MAX = 20 };
+
+struct conf_error {
+	struct conf_place at;
+	char *message;
+	char *line; /* the offending line as written; NULL when unknown */
+};
+
+/* All malloc'd; conf_errors_cleanup frees. `total` goes on counting above CONF_ERRORS_MAX. */
+struct conf_errors {
+	struct conf_error error[CONF_ERRORS_MAX];
+	size_t total;
+};
+
+void conf_errors_cleanup(struct conf_errors *errors);
+/* file:line:column: message, the line, a caret, for each; and how many more there are. */
+void conf_errors_print(const struct conf_errors *errors, FILE *out);
+/* The same, one log line an error (with the source line in it), at level error. */
+void conf_errors_log(const struct conf_errors *errors);
+
+/* A user as a worker becomes it. */
+struct conf_ids {
+	bool change; /* false: stay who we are */
+	uid_t uid;
+	gid_t gid;
+	const gid_t *group; /* supplementary ones */
+	size_t groups;
+	const char *user; /* as written, for the log */
+};
+
+struct conf_listen {
+	const char *text; /* as written, "localhost:http" */
+	struct conf_place at;
+	enum listen_kind kind;
+	const char *systemd_name;      /* LISTEN_SYSTEMD */
+	const struct address *address; /* resolved; none for LISTEN_SYSTEMD */
+	size_t addresses;
+};
+
+enum { CONF_UNLIMITED = -1 };
+
+struct service_conf {
+	const char *name;
+	struct conf_place at;
+
+	const struct conf_listen *listen;
+	size_t listens;
+	int backlog;
+	mode_t socket_mode; /* of Unix sockets */
+	uid_t socket_owner; /* (uid_t)-1: not changed */
+	gid_t socket_group;
+
+	const struct mu_module *module;
+	const struct conf_node *handler; /* the handler directive with its block, as tokens */
+
+	int workers_min, workers_max; /* equal: static */
+	int spare_min, spare_max;     /* dynamic pools */
+	int connections;              /* each worker; 1: direct */
+
+	int64_t header_ms, idle_ms, request_ms, drain_ms; /* 0: no limit */
+	int64_t park_ms; /* how long a direct worker waits for a parked client */
+
+	struct conf_ids ids;
+	const char *chroot; /* NULL: none */
+	mode_t umask;
+	bool no_new_privileges;
+	int64_t nofile, core, as; /* CONF_UNLIMITED, or -2 (CONF_INHERIT): as the master has it */
+};
+
+enum { CONF_INHERIT = -2 };
+
+struct config {
+	struct arena *arena;
+	unsigned refs;
+	const char *path;
+	const struct conf_node *root; /* the whole tree, for printing and capturing */
+	struct log_target log;
+	const char *pidfile; /* NULL: none */
+	struct service_conf *const *service;
+	size_t services;
+};
+
+/*
+ * The list of built-in modules, ended by NULL, is handed in by main.c: config/ knows none by name.
+ * config_load: NULL with errors (at least one). The result has one reference.
+ */
+struct config *config_load(const char *path, const struct mu_module *const *modules,
+			   struct conf_errors *errors);
+/* Writes to fd (a memfd, a file) what config_restore needs. 0 or -1 with errno. */
+int config_capture(const struct config *config, int fd);
+/* Reads from the fd's beginning; hostile input gives errors, never harm. NULL with errors. */
+struct config *config_restore(int fd, const struct mu_module *const *modules,
+			      struct conf_errors *errors);
+struct config *config_ref(struct config *config);
+void config_unref(struct config *config);
+
+/*
+ * The effective configuration with the origin of each value as a comment; itself a valid
+ * configuration that says the same.
+ */
+void config_print(const struct config *config, FILE *out);
+
+/*
+ * Fills the configuration struct of the service's module from the tokens of its block and calls the
+ * module's check. In the checker and in each worker. The struct lives in the arena; NULL with errors.
+ * A module without configuration gives a pointer to nothing in particular, not NULL.
+ */
+void *config_module_block(const struct service_conf *service, struct arena *arena,
+			  struct conf_errors *errors);
+
+#endif
