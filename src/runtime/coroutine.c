@@ -99,11 +99,12 @@ static void coroutine_main(struct coroutine *co)
 /* Lays out what context_switch pops: registers with our argument and function, then where it returns. */
 static void coroutine_prepare(struct coroutine *co, size_t stack_size)
 {
+	/* 16-byte alignment is what context_enter's call needs. */
 	uintptr_t top = ((uintptr_t)co->stack + stack_size) & ~(uintptr_t)15;
 	void **sp = (void **)top;
 
 #if defined(__x86_64__)
-	enum { FRAME = 8, R13 = 2, R12 = 3, RETURN = 6 };
+	enum { FRAME = 7, R13 = 2, R12 = 3, RETURN = 6 };
 #else
 	enum { FRAME = 20, R12 = 0, R13 = 1, RETURN = 11 }; /* x19, x20, x30 */
 #endif
