@@ -67,8 +67,7 @@ static int check_ipv6_host(const char *host, const char **reason_r)
 	struct in6_addr in6;
 	const char *scope = strchr(host, '%');
 
-	if (strlcpy(plain, host, sizeof(plain)) >= sizeof(plain) && !scope)
-		return refuse(reason_r, "in brackets stands an IPv6 address: [::1]:80");
+	strlcpy(plain, host, sizeof(plain));
 	plain[strcspn(plain, "%")] = '\0';
 	if (inet_pton(AF_INET6, plain, &in6) != 1)
 		return refuse(reason_r, "in brackets stands an IPv6 address: [::1]:80");
