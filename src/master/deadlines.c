@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Deadlines, as deadlines.h says. */
+#include "master/deadlines.h"
+
+#include <bsd/sys/queue.h>
+#include <stddef.h>
+
+void deadlines_init(struct deadlines *deadlines)
+{
+	TAILQ_INIT(deadlines);
+}
+
+void deadline_init(struct deadline *deadline, void (*fire)(void *owner, int64_t now), void *owner)
+{
+	deadline->at = 0;
+	deadline->fire = fire;
+	deadline->owner = owner;
+}
+
+void deadline_set(struct deadlines *deadlines, struct deadline *deadline, int64_t at)
+{
+	struct deadline *before;
+
+	deadline_clear(deadlines, deadline);
+	deadline->at = at;
+	TAILQ_FOREACH_REVERSE(before, deadlines, deadlines, link)
+	{
+		if (before->at <= at)
+			break;
+	}
+	if (before)
+		TAILQ_INSERT_AFTER(deadlines, before, deadline, link);
+	else
+		TAILQ_INSERT_HEAD(deadlines, deadline, link);
+}
+
+void deadline_clear(struct deadlines *deadlines, struct deadline *deadline)
+{
+	if (!deadline->at)
+		return;
+	TAILQ_REMOVE(deadlines, deadline, link);
+	deadline->at = 0;
+}
+
+int64_t deadlines_next(const struct deadlines *deadlines)
+{
+	const struct deadline *first = TAILQ_FIRST(deadlines);
+
+	return first ? first->at : 0;
+}
+
+void deadlines_run(struct deadlines *deadlines, int64_t now)
+{
+	struct deadline *deadline;
+	size_t due = 0;
+
+	TAILQ_FOREACH (deadline, deadlines, link) {
+		if (deadline->at > now)
+			break;
+		due++;
+	}
+	/* One that is called may clear others, so `due` is only the most there can be. */
+	while (due-- && (deadline = TAILQ_FIRST(deadlines)) && deadline->at <= now) {
+		deadline_clear(deadlines, deadline);
+		deadline->fire(deadline->owner, now);
+	}
+}
