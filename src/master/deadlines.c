@@ -7,7 +7,8 @@
 
 void deadlines_init(struct deadlines *deadlines)
 {
-	TAILQ_INIT(deadlines);
+	TAILQ_INIT(&deadlines->set);
+	deadlines->running = 0;
 }
 
 void deadline_init(struct deadline *deadline, void (*fire)(void *owner, int64_t now), void *owner)
@@ -22,29 +23,29 @@ void deadline_set(struct deadlines *deadlines, struct deadline *deadline, int64_
 	struct deadline *before;
 
 	deadline_clear(deadlines, deadline);
-	deadline->at = at;
-	TAILQ_FOREACH_REVERSE(before, deadlines, deadlines, link)
+	deadline->at = at > deadlines->running ? at : deadlines->running + 1;
+	TAILQ_FOREACH_REVERSE(before, &deadlines->set, deadline_list, link)
 	{
-		if (before->at <= at)
+		if (before->at <= deadline->at)
 			break;
 	}
 	if (before)
-		TAILQ_INSERT_AFTER(deadlines, before, deadline, link);
+		TAILQ_INSERT_AFTER(&deadlines->set, before, deadline, link);
 	else
-		TAILQ_INSERT_HEAD(deadlines, deadline, link);
+		TAILQ_INSERT_HEAD(&deadlines->set, deadline, link);
 }
 
 void deadline_clear(struct deadlines *deadlines, struct deadline *deadline)
 {
 	if (!deadline->at)
 		return;
-	TAILQ_REMOVE(deadlines, deadline, link);
+	TAILQ_REMOVE(&deadlines->set, deadline, link);
 	deadline->at = 0;
 }
 
 int64_t deadlines_next(const struct deadlines *deadlines)
 {
-	const struct deadline *first = TAILQ_FIRST(deadlines);
+	const struct deadline *first = TAILQ_FIRST(&deadlines->set);
 
 	return first ? first->at : 0;
 }
@@ -52,16 +53,11 @@ int64_t deadlines_next(const struct deadlines *deadlines)
 void deadlines_run(struct deadlines *deadlines, int64_t now)
 {
 	struct deadline *deadline;
-	size_t due = 0;
 
-	TAILQ_FOREACH (deadline, deadlines, link) {
-		if (deadline->at > now)
-			break;
-		due++;
-	}
-	/* One that is called may clear others, so `due` is only the most there can be. */
-	while (due-- && (deadline = TAILQ_FIRST(deadlines)) && deadline->at <= now) {
+	deadlines->running = now;
+	while ((deadline = TAILQ_FIRST(&deadlines->set)) && deadline->at <= now) {
 		deadline_clear(deadlines, deadline);
 		deadline->fire(deadline->owner, now);
 	}
+	deadlines->running = 0;
 }

@@ -17,22 +17,27 @@ struct deadline {
 	void *owner;
 };
 
-TAILQ_HEAD(deadlines, deadline);
+TAILQ_HEAD(deadline_list, deadline);
+
+struct deadlines {
+	struct deadline_list set; /* the earliest first */
+	int64_t running;          /* the time of the run that is under way; 0: none */
+};
 
 void deadlines_init(struct deadlines *deadlines);
 void deadline_init(struct deadline *deadline, void (*fire)(void *owner, int64_t now), void *owner);
 
-/* Sets, or sets anew. at: not 0. */
+/*
+ * Sets, or sets anew. at: not 0. What is set by one that fires comes after this run, even if it is due
+ * already: a deadline cannot hold up the loop.
+ */
 void deadline_set(struct deadlines *deadlines, struct deadline *deadline, int64_t at);
 /* A deadline that is not set is fine. */
 void deadline_clear(struct deadlines *deadlines, struct deadline *deadline);
 
 /* When the first one is due; 0: none is set. */
 int64_t deadlines_next(const struct deadlines *deadlines);
-/*
- * Calls what is due, the earliest first; each is no longer set when it is called. What is set meanwhile
- * waits for the next run, even if it is due already: a deadline cannot hold up the loop.
- */
+/* Calls what is due, the earliest first; each is no longer set when it is called. */
 void deadlines_run(struct deadlines *deadlines, int64_t now);
 
 #endif

@@ -12,6 +12,7 @@
 #include "master/spawn.h"
 #include "master/state.h"
 
+#include <bsd/string.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,6 +266,17 @@ static void swap_pidfile(struct master *master)
 	reload->pidfile = PIDFILE_NONE;
 }
 
+static void log_pool(const struct pool *pool)
+{
+	char all[512] = "", one[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; i < pool->listeners; i++) {
+		strlcat(all, i ? ", " : "", sizeof(all));
+		strlcat(all, address_text(&pool->listener[i]->socket.address, one), sizeof(all));
+	}
+	log_info("service %s: %d workers ready on %s", pool->service->name, pool_alive(pool), all);
+}
+
 /* The pools that served until now are those before the first new one. Returns how many workers are new. */
 static int swap_pools(struct master *master)
 {
@@ -276,6 +288,7 @@ static int swap_pools(struct master *master)
 			continue;
 		fresh = fresh ? fresh : pool;
 		pool_commit(pool);
+		log_pool(pool);
 		workers += pool_alive(pool);
 	}
 	TAILQ_FOREACH (pool, &master->pools, link) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is said of a worker's death: made here from plain facts, so that it can be tested. */
-#ifndef MASTER_REAP_H
-#define MASTER_REAP_H
+/* What is said of a worker's death: made from plain facts, so that it can be tested. Used by reap.c. */
+#ifndef MASTER_DEATH_H
+#define MASTER_DEATH_H
 
 #include "base/scoreboard.h"
 
@@ -27,6 +27,9 @@ struct death {
 	uint32_t connections;
 	struct slot_peer peer;
 };
+
+/* It died of the signal that we sent. */
+bool death_was_ours(const struct death *death);
 
 #define DEATH_TEXT_MAX 512
 /* "worker www 2 (pid 4711) was killed by SIGSEGV, core dumped, after 3s; ...". Returns buffer. */
