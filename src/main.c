@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The program: arguments, and which parts are put together. */
+#include "autoconf.h"
 #include "config/config.h"
 #include "master/master.h"
 #include "services/builtin.h"
