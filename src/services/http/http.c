@@ -7,7 +7,7 @@
  * In the steady state a request costs one receive (the runtime's) and one send: after an answer the
  * loop does not look for more input, it parks.
  */
-#include "services/http/http.h"
+#include "services/builtin.h"
 
 #include "services/http/body.h"
 #include "services/http/condition.h"
@@ -286,10 +286,21 @@ static void http_check(void *config, struct mu_report *report)
 			mu_error(report, "index", "\"%s\" is no file name", conf->index.word[i]);
 }
 
-static int http_start(struct mu_worker *worker, const void *config, void **state_r)
+/* Before a chroot: the root may lie outside, and so does the system's table of media types. */
+static int http_prepare(struct mu_worker *worker, const void *config, void **state_r)
 {
 	*state_r = site_new(config, worker);
 	return *state_r ? 0 : -1;
+}
+
+static int http_start(struct mu_worker *worker, const void *config, void **state)
+{
+	struct site *site = *state;
+
+	(void)worker;
+	(void)config;
+	root_settle(&site->root);
+	return 0;
 }
 
 static void http_stop(void *state)
@@ -361,6 +372,7 @@ const struct mu_module mu_http = {
 	.directives = directives,
 	.config_size = sizeof(struct site_conf),
 	.check = http_check,
+	.prepare = http_prepare,
 	.start = http_start,
 	.serve = http_serve,
 	.stop = http_stop,

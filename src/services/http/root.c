@@ -124,12 +124,20 @@ void root_close(struct root *root)
 	root->fd = -1;
 }
 
+void root_settle(struct root *root)
+{
+	struct stat st;
+
+	root->follows =
+		stat(root->path, &st) == 0 && st.st_dev == root->dev && st.st_ino == root->ino;
+}
+
 bool root_refresh(struct root *root, int64_t now)
 {
 	struct stat st;
 	int old = root->fd;
 
-	if (root->checked == now)
+	if (!root->follows || root->checked == now)
 		return false;
 	root->checked = now;
 	/* A path that is gone for a moment is no reason to let go of the folder we have. */

@@ -15,6 +15,7 @@
 struct root {
 	const char *path; /* borrowed */
 	int fd;
+	bool follows; /* the path still leads here: root_refresh makes sense */
 	bool by_hand; /* no openat2 here: symbolic links are refused */
 	dev_t dev;
 	ino_t ino;
@@ -24,6 +25,8 @@ struct root {
 /* 0 or -1 with errno. */
 int root_open(struct root *root, const char *path);
 void root_close(struct root *root);
+/* After a change of the process's root or user: can the path still be looked at? */
+void root_settle(struct root *root);
 
 /*
  * Looks, once for each value of `now`, whether the path now names another folder (a deployment that
