@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_PASSED = 3 }; /* SD_LISTEN_FDS_START of sd_listen_fds(3) */
-
 static struct open_listener *open_listener_new(struct listeners *listeners)
 {
 	struct open_listener *listener = calloc(1, sizeof(*listener));
@@ -39,9 +37,9 @@ int listeners_init(struct listeners *listeners, const struct systemd *systemd)
 		if (!listener)
 			return -1;
 		listener->systemd_name = systemd->name[i];
-		if (listener_adopt(&listener->socket, FIRST_PASSED + (int)i, &error) == 0)
+		if (listener_adopt(&listener->socket, SYSTEMD_FIRST_FD + (int)i, &error) == 0)
 			continue;
-		log_warning("descriptor %d (%s) passed by systemd: %s", FIRST_PASSED + (int)i,
+		log_warning("descriptor %d (%s) passed by systemd: %s", SYSTEMD_FIRST_FD + (int)i,
 			    systemd->name[i], error ? error : strerror(ENOMEM));
 		free(error);
 		listener->socket.fd = -1;

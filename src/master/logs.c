@@ -28,7 +28,7 @@ static int open_for_daemon(const struct master *master, struct log_target *targe
 	if (fd >= 0)
 		return fd;
 	log_warning("a daemon has no standard error and syslog does not answer (%s): nothing is "
-		    "logged; use \"log file PATH\"",
+		    "logged; use \"log PATH\"",
 		    strerror(errno));
 	target->kind = LOG_TO_STDERR;
 	return open("/dev/null", O_WRONLY | O_CLOEXEC);

@@ -125,6 +125,20 @@ static int run(struct master *master, const struct master_options *options)
 	return master->exit_status;
 }
 
+/* A daemon must not hold what its starter had open: the pipe of a shell, the lock of a package tool. */
+static void close_strays(const struct systemd *systemd)
+{
+	int *keep = calloc(systemd->fds + 1, sizeof(*keep));
+
+	if (!keep)
+		return;
+	for (size_t i = 0; i < systemd->fds; i++)
+		keep[i] = SYSTEMD_FIRST_FD + (int)i;
+	keep[systemd->fds] = systemd->notify;
+	fd_close_all_but(keep, systemd->fds + 1);
+	free(keep);
+}
+
 int master_run(const struct master_options *options)
 {
 	struct master_options absolute = *options;
@@ -143,8 +157,10 @@ int master_run(const struct master_options *options)
 		log_err("start failed: %s", strerror(errno));
 		return EX_OSERR;
 	}
-	if (options->daemon)
+	if (options->daemon) {
+		close_strays(&master->systemd);
 		side = daemon_enter(&master->daemon, &status);
+	}
 	if (side < 0) {
 		log_err("cannot become a daemon: %s", strerror(errno));
 		status = EX_OSERR;

@@ -41,6 +41,8 @@ void worker_signal(struct worker *worker, int signal, const char *because, int64
 
 static const char *limit_of(const struct worker *worker)
 {
+	if (worker->control.fd < 0 && worker->phase != WORKER_ENDING)
+		return "it closed its end of the control socket";
 	if (worker->phase == WORKER_STARTING)
 		return "the boot limit passed";
 	if (worker->because)
@@ -155,8 +157,6 @@ static void on_control(void *owner)
 		return;
 	}
 	/* Mostly it has died, and SIGCHLD is next. */
-	if (worker->phase != WORKER_ENDING)
-		worker->because = "it closed its end of the control socket";
 	if (!worker->signalled)
 		expect_end(worker, now + POOL_GRACE_MS);
 }

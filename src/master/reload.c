@@ -225,7 +225,8 @@ void reload_checked(struct master *master, const siginfo_t *info)
 	if (info->si_code == CLD_EXITED && info->si_status == 0)
 		restore(master);
 	else if (info->si_code == CLD_EXITED && info->si_status == EX_CONFIG)
-		reload_refuse(master, EX_CONFIG, "%s is not valid", master->conf_path);
+		reload_refuse(master, EX_CONFIG, "the configuration %s cannot be used",
+			      master->conf_path);
 	else if (info->si_code == CLD_EXITED)
 		reload_refuse(master, info->si_status, "the checker exited with status %d",
 			      info->si_status);
