@@ -33,19 +33,24 @@ static int checker_main(void *arg)
 	struct master *master = arg;
 	struct conf_errors errors = { 0 };
 	struct config *config;
+	int status = 0;
 
 	log_set_name("checker");
 	config = config_load(master->conf_path, master->options->modules, &errors);
-	if (!config && master->phase == MASTER_BOOTING)
-		conf_errors_print(&errors, stderr);
-	else if (!config)
-		conf_errors_log(&errors);
-	if (!config)
+	if (!config) {
+		if (master->phase == MASTER_BOOTING)
+			conf_errors_print(&errors, stderr);
+		else
+			conf_errors_log(&errors);
+		conf_errors_cleanup(&errors);
 		return EX_CONFIG;
-	if (config_capture(config, master->reload.captured) == 0)
-		return 0;
-	log_err("cannot hand over the configuration: %s", strerror(errno));
-	return EX_OSERR;
+	}
+	if (config_capture(config, master->reload.captured) < 0) {
+		log_err("cannot hand over the configuration: %s", strerror(errno));
+		status = EX_OSERR;
+	}
+	config_unref(config);
+	return status;
 }
 
 static void on_check_limit(void *owner, int64_t now)
