@@ -462,10 +462,20 @@ START_TEST(paths_lead_where_they_should)
 	if (!strcmp(found->target, "/locked") && geteuid() == 0)
 		return;
 	snprintf(input, sizeof input, "GET %s HTTP/1.1\r\n" H "\r\n", found->target);
-	for (int i = 0; i < 2; i++) {
+	/* Twice each: from disk, then perhaps from the cache; then without openat2. */
+	for (int i = 0; i < 4; i++) {
+		struct site *site = state;
+		bool refused;
+
+		if (i == 2) {
+			cache_flush(&site->cache);
+			site->root.by_hand = true;
+		}
+		refused = site->root.by_hand && !strcmp(found->target, "/in");
 		answer = ask(input);
-		ck_assert_msg(status_of(answer) == found->status, "%s: %s", found->target, answer);
-		if (found->has)
+		ck_assert_msg(status_of(answer) == (refused ? 403 : found->status), "%s: %s",
+			      found->target, answer);
+		if (found->has && !refused)
 			ck_has(answer, found->has);
 	}
 }

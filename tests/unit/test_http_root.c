@@ -30,6 +30,15 @@ static void teardown(void)
 	temp_folder_cleanup(&folder);
 }
 
+/* Which of the two ways; false: this kernel (or valgrind) has not got the first. */
+static bool go_by_hand(int by_hand)
+{
+	if (root.by_hand && !by_hand)
+		return false;
+	root.by_hand = by_hand;
+	return true;
+}
+
 /* The first byte of a file; 0 for a folder; -errno. */
 static int look(const char *name)
 {
@@ -51,7 +60,8 @@ static void make_link(const char *target, const char *name)
 
 START_TEST(files_and_folders_below_are_opened)
 {
-	root.by_hand = _i;
+	if (!go_by_hand(_i))
+		return;
 	ck_assert_int_eq(look("a"), 'a');
 	ck_assert_int_eq(look("sub/deep/b"), 'b');
 	ck_assert_int_eq(look("sub/deep"), 0);
@@ -68,7 +78,8 @@ START_TEST(nothing_outside_is_opened)
 {
 	int outcome;
 
-	root.by_hand = _i;
+	if (!go_by_hand(_i))
+		return;
 	make_link("../secret", "www/up");
 	make_link(temp_path(&folder, "secret"), "www/absolute");
 	make_link("..", "www/folder");
@@ -88,7 +99,8 @@ END_TEST
 
 START_TEST(links_that_stay_inside_are_followed_unless_we_walk)
 {
-	root.by_hand = _i;
+	if (!go_by_hand(_i))
+		return;
 	make_link("sub/deep/b", "www/link");
 	make_link("deep", "www/sub/shortcut");
 	make_link("../a", "www/sub/back");
@@ -100,7 +112,8 @@ END_TEST
 
 START_TEST(a_pipe_does_not_make_us_wait)
 {
-	root.by_hand = _i;
+	if (!go_by_hand(_i))
+		return;
 	ck_assert_int_eq(mkfifo(temp_path(&folder, "www/pipe"), 0644), 0);
 	ck_assert_int_eq(look("pipe"), 0);
 }
@@ -110,7 +123,8 @@ START_TEST(long_names_are_an_error_and_no_more)
 {
 	char name[400];
 
-	root.by_hand = _i;
+	if (!go_by_hand(_i))
+		return;
 	memset(name, 'n', sizeof name - 1);
 	name[sizeof name - 1] = '\0';
 	ck_assert_int_eq(look(name), -ENAMETOOLONG);
