@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { SYSTEMD_FIRST_FD = 3 }; /* SD_LISTEN_FDS_START */
+
 struct systemd {
 	int notify;          /* datagram socket connected to NOTIFY_SOCKET, or -1 */
 	int64_t watchdog_ms; /* WATCHDOG_USEC / 1000 if WATCHDOG_PID is us; 0: none */

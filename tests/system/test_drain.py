@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Going down: what is in flight finishes, what is idle is told, the deadline cuts and says so."""
+
+import os
+import signal
+import socket
+
+from harness import Http, connect, for_both_modes, main, read_exactly, test, wait_for
+
+CUT = r"\b{n}\b.*(cut|drain)|(cut|drain).*\b{n}\b"
+
+
+def www(case, extra="", **options):
+    case.write("html/index.html", "page")
+    text, port = case.service("http { root html }", name="www", extra=extra, **options)
+    return case.server(text), port
+
+
+def begin_stop(server):
+    server.send_signal(signal.SIGTERM)
+    server.notify.wait("STOPPING", "1")
+
+
+def refused(port):
+    try:
+        connect(port).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+@for_both_modes
+def a_request_on_its_way_is_finished(case):
+    server, port = www(case, "timeout { drain 30s }")
+    with Http(port) as http:
+        http.send("GET / HTTP/1.1\r\nHo")
+        with Http(port) as other:  # once this is served the half request has long arrived
+            assert other.get("/", headers=["Connection: close"]).status == 200
+        begin_stop(server)
+        wait_for(lambda: refused(port), "the listener to close")
+        http.send("st: a\r\n\r\n")
+        got = http.read()
+        assert got.body == b"page" and got.headers["connection"].lower() == "close", got
+        assert http.at_end()
+    server.wait_exit(0)
+
+
+@for_both_modes
+def a_download_is_finished(case):
+    data = os.urandom(8_000_000)
+    case.write("html/large", data)
+    server, port = www(case, "timeout { drain 60s }")
+    sock = connect(port)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with Http(port, sock=sock) as http:
+        http.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        http.buffer += sock.recv(1000)
+        begin_stop(server)
+        assert http.read().body == data
+    server.wait_exit(0)
+
+
+@for_both_modes
+def an_idle_keep_alive_connection_is_told_with_its_next_answer(case):
+    server, port = www(case, "timeout { drain 30s; idle 60s; park 30s }", workers=2)
+    with Http(port) as http:
+        assert "close" not in http.get("/").headers.get("connection", "")
+        begin_stop(server)
+        got = http.get("/")
+        assert got.body == b"page" and got.headers["connection"].lower() == "close", got
+        assert http.at_end()
+    server.wait_exit(0)
+
+
+@for_both_modes
+def the_deadline_cuts_and_says_how_many(case):
+    text, port = case.service("echo", workers=3, extra="timeout { drain 300ms; idle 10min }")
+    server = case.server(text)
+    socks = [connect(port) for _ in range(3)]
+    for sock in socks:
+        sock.sendall(b"x")
+        read_exactly(sock, 1)
+    mark = server.log_size()
+    begin_stop(server)
+    server.wait_exit(0)
+    for sock in socks:
+        try:
+            assert sock.recv(1) == b""
+        except ConnectionResetError:
+            pass
+        sock.close()
+    said = server.log()[mark:].lower()
+    assert "drain" in said or "cut" in said, said
+
+
+@for_both_modes
+def nothing_connected_means_no_waiting(case):
+    import time
+    server, port = www(case, "timeout { drain 10min }")
+    with Http(port) as http:
+        http.get("/", headers=["Connection: close"])
+    begin = time.monotonic()
+    server.stop()
+    assert time.monotonic() - begin < 60
+
+
+@for_both_modes
+def who_was_in_the_backlog_is_served(case):
+    """With one direct worker that is busy, others wait in the backlog: they are not refused afterwards."""
+    text, port = case.service("echo", workers=1, connections=1, extra="timeout { drain 30s }")
+    server = case.server(text)
+    first = connect(port)
+    first.sendall(b"x")
+    read_exactly(first, 1)
+    waiting = connect(port)
+    waiting.sendall(b"waiting")
+    waiting.shutdown(socket.SHUT_WR)
+    begin_stop(server)
+    first.close()
+    assert read_exactly(waiting, 7) == b"waiting"
+    waiting.close()
+    server.wait_exit(0)
+
+
+@test
+def a_hup_drains_the_old_generation_only(case):
+    text, port = case.service("echo", workers=1, connections=64, extra="timeout { drain 60s }")
+    server = case.server(text)
+    old, = server.wait_workers(1)
+    with connect(port) as sock:
+        sock.sendall(b"x")
+        read_exactly(sock, 1)
+        case.conf(text.replace("workers 1", "workers 2"))
+        server.reload()
+        sock.sendall(b"still")  # the old connection lives on
+        assert read_exactly(sock, 5) == b"still"
+        with connect(port) as fresh:
+            fresh.sendall(b"new")
+            assert read_exactly(fresh, 3) == b"new"
+    server.wait_workers(2, without=[old])
+
+
+if __name__ == "__main__":
+    main()

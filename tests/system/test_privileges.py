@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What a worker may do: user, groups, folder, limits, as the kernel tells it in /proc. Mostly for root."""
+
+import grp
+import os
+import pathlib
+import re
+
+from harness import connect, has_sanitizers, main, nobody, read_exactly, status_field, test
+
+
+def echoes(port):
+    with connect(port) as sock:
+        sock.sendall(b"hello")
+        return read_exactly(sock, 5) == b"hello"
+
+
+def worker_of(case, extra, handler="echo"):
+    """A running worker with these directives; (pid, port, server)."""
+    text, port = case.service(handler, workers=1, extra=extra)
+    server = case.server(text)
+    return server.wait_workers(1)[0], port, server
+
+
+def limit(pid, name):
+    for line in pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines():
+        if line.startswith(name):
+            return re.split(r"\s{2,}", line)[1:3]
+    raise AssertionError(f"no limit {name}")
+
+
+@test
+def a_worker_becomes_its_user_for_good(case):
+    case.need_root()
+    user = nobody()
+    worker, port, server = worker_of(case, f"user {user.pw_name}")
+    assert status_field(worker, "Uid").split() == [str(user.pw_uid)] * 4
+    assert status_field(worker, "Gid").split() == [str(user.pw_gid)] * 4
+    groups = {int(group) for group in status_field(worker, "Groups").split()}
+    assert groups <= set(os.getgrouplist(user.pw_name, user.pw_gid)), groups
+    assert int(status_field(worker, "CapEff"), 16) == 0 and int(status_field(worker, "CapPrm"), 16) == 0
+    assert status_field(server.pid, "Uid").split()[1] == "0", "the master changed too"
+    assert echoes(port)
+
+
+@test
+def a_group_of_its_own(case):
+    case.need_root()
+    group = grp.getgrgid(nobody().pw_gid + 0).gr_name
+    other = next((entry for entry in grp.getgrall() if entry.gr_name in ("daemon", "games", "mail")), None)
+    if not other:
+        case.skip(f"no group to try beside {group}")
+    worker, port, _ = worker_of(case, f"user nobody\ngroup {other.gr_name}")
+    assert status_field(worker, "Gid").split() == [str(other.gr_gid)] * 4
+    assert echoes(port)
+
+
+@test
+def services_have_users_of_their_own(case):
+    case.need_root()
+    one, _ = case.service("echo", name="one", workers=1, extra="user nobody")
+    two, _ = case.service("echo", name="two", workers=1)
+    server = case.server(one + two)
+    assert status_field(server.wait_workers(1, "one")[0], "Uid").split()[0] == str(nobody().pw_uid)
+    assert status_field(server.wait_workers(1, "two")[0], "Uid").split()[0] == "0"
+
+
+@test
+def the_global_user_is_every_services_default(case):
+    case.need_root()
+    text, _ = case.service("echo", workers=1)
+    server = case.server("user nobody\n" + text)
+    assert status_field(server.wait_workers(1)[0], "Uid").split()[0] == str(nobody().pw_uid)
+
+
+@test
+def a_chroot_is_entered(case):
+    case.need_root()
+    case.write("jail/index.html", "inside")
+    worker, port, _ = worker_of(case, f"chroot {case.folder}/jail\nuser nobody")
+    assert os.readlink(f"/proc/{worker}/root") == f"{case.folder}/jail"
+    assert os.readlink(f"/proc/{worker}/cwd") == f"{case.folder}/jail"
+    assert echoes(port)
+
+
+@test
+def umask_and_no_new_privileges_are_set(case):
+    worker, port, _ = worker_of(case, "umask 0137\nno-new-privileges yes")
+    assert int(status_field(worker, "Umask"), 8) == 0o137
+    assert status_field(worker, "NoNewPrivs") == "1"
+    assert echoes(port)
+
+
+@test
+def limits_are_set(case):
+    memory = "" if has_sanitizers() else "; as 2G"
+    worker, port, _ = worker_of(case, f"limit {{ nofile 200; core 0{memory} }}")
+    assert limit(worker, "Max open files") == ["200", "200"]
+    assert limit(worker, "Max core file size") == ["0", "0"]
+    if memory:
+        assert limit(worker, "Max address space")[0] == str(2 << 30)
+    assert echoes(port)
+
+
+@test
+def a_worker_keeps_no_descriptor_of_the_master(case):
+    worker, port, _ = worker_of(case, "connections 64")
+    assert echoes(port)
+    links = [os.readlink(f"/proc/{worker}/fd/{fd}") for fd in os.listdir(f"/proc/{worker}/fd")]
+    sockets = [link for link in links if link.startswith("socket:")]
+    assert len(sockets) == 2, f"the listener and the line to the master, no more: {links}"
+    assert not [link for link in links if "signalfd" in link], links
+
+
+@test
+def not_root_cannot_become_another(case):
+    import shutil
+    from harness import MUSTERD
+    text, _ = case.service("echo", extra="user root")
+    conf = case.conf(text)
+    options = {}
+    if os.geteuid() == 0:
+        program = shutil.copy(MUSTERD, case.folder / "musterd")
+        options = {"user": nobody().pw_uid, "group": nobody().pw_gid, "extra_groups": [],
+                   "command": [program, "-c", str(conf), "-d"]}
+    done = case.run("-c", conf, "-d", **options)
+    assert done.returncode > 0, "it started as another user than it was told to"
+
+
+if __name__ == "__main__":
+    main()
