@@ -88,6 +88,10 @@ void conf_verror(struct conf_context *context, const struct conf_place *at, cons
 
 	if (vasprintf(&message, format, args) < 0)
 		message = NULL;
+	/* Words are quoted in messages, and a terminal would obey what is in them. */
+	for (char *p = message; p && *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
 	while (i > 0 && compare_places(context, at, &errors->error[i - 1].at) < 0)
 		i--;
 	/* A file that is included twice has its errors twice. */

@@ -233,14 +233,16 @@ static void fail_unclosed(struct parser *parser, const struct lexer *lexer,
 			  const struct conf_node *node)
 {
 	const struct conf_node *child;
+	bool sound = parser->sound;
 
+	/* One lost brace is one mistake, though it leaves more than one block open. */
 	parser->sound = false;
-	if (lexer->lost_brace)
+	if (lexer->lost_brace || !sound)
 		return;
-	for (child = node->child; child; child = child->next)
-		if (child->at.file == node->at.file && child->at.column <= node->at.column)
-			break;
-	if (child && child->at.line > node->at.line)
+	child = node->child;
+	while (child && (child->at.file != node->at.file || child->at.column > node->at.column))
+		child = child->next;
+	if (child && child != node->child && child->at.line > node->at.line)
 		conf_error(parser->context, &node->at,
 			   "the block of `%s` is not closed: `}` is missing, perhaps before line "
 			   "%d",

@@ -153,36 +153,47 @@ static void fail_missing(const struct schema *schema, const struct mu_directive 
 			   directive->name, help);
 }
 
+/* What the block has of one directive of the table. */
+struct seen {
+	const struct conf_node *first;
+	bool guessed; /* there was an unknown one that meant it */
+};
+
+static void apply_known(const struct schema *schema, const struct mu_directive *directive,
+			const struct conf_node *node, struct seen *seen, void *base)
+{
+	const struct schema_type *type = schema_type((int)directive->type);
+
+	if (seen->first && type && !type->repeats) {
+		conf_error(schema->context, &node->at, "`%s` is given twice; the first is in %s:%d",
+			   directive->name, seen->first->at.file, seen->first->at.line);
+		return;
+	}
+	if (!seen->first)
+		seen->first = node;
+	apply_node(schema, directive, node, base);
+}
+
 void schema_apply(const struct schema *schema, const struct mu_directive *table,
 		  const struct conf_node *parent, const struct conf_node *first, void *base)
 {
-	struct conf_context *context = schema->context;
-	const struct conf_node **seen =
-		conf_alloc(context, (table_size(table) + 1) * sizeof(*seen));
+	struct seen *seen = conf_alloc(schema->context, (table_size(table) + 1) * sizeof(*seen));
+	const struct mu_directive *directive;
 
 	if (!seen)
 		return;
 	for (const struct conf_node *node = first; node; node = node->next) {
-		const struct mu_directive *directive = find_directive(table, node->word[0]);
-		const struct conf_node **before;
-		const struct schema_type *type;
-
-		if (!directive) {
-			suggest_directive(schema, table, node);
+		directive = find_directive(table, node->word[0]);
+		if (directive) {
+			apply_known(schema, directive, node, &seen[directive - table], base);
 			continue;
 		}
-		before = &seen[directive - table];
-		type = schema_type((int)directive->type);
-		if (*before && type && !type->repeats)
-			conf_error(context, &node->at, "`%s` is given twice; the first is in %s:%d",
-				   directive->name, (*before)->at.file, (*before)->at.line);
-		else
-			apply_node(schema, directive, node, base);
-		if (!*before)
-			*before = node;
+		directive = suggest_directive(schema, table, node);
+		if (directive)
+			seen[directive - table].guessed = true;
 	}
 	for (const struct mu_directive *d = table; d->name; d++) {
-		if (seen[d - table])
+		if (seen[d - table].first || seen[d - table].guessed)
 			continue;
 		if (d->required && parent)
 			fail_missing(schema, d, parent);

@@ -235,13 +235,22 @@ static bool find_home(const struct schema *schema, const char *name, char *text)
 
 /* ---------------------------------------------------------------------------------- messages ---- */
 
+static const struct mu_directive *find_name(const struct mu_directive *table, const char *name,
+					    size_t len)
+{
+	for (; table->name; table++)
+		if (strlen(table->name) == len && strncmp(table->name, name, len) == 0)
+			return table;
+	return NULL;
+}
+
+/* False: no other server has this name, or what it stands for is nowhere here. */
 static bool suggest_foreign(const struct schema *schema, const struct mu_directive *table,
-			    const struct conf_node *node)
+			    const struct conf_node *node, const struct mu_directive **meant_r)
 {
 	const char *name = node->word[0] + (node->word[0][0] == '<');
 	const struct foreign *f = NULL;
 	char home[HOME_TEXT_MAX];
-	bool here = false;
 
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]) && !f; i++)
 		if (strcasecmp(foreign[i].name, name) == 0)
@@ -252,12 +261,11 @@ static bool suggest_foreign(const struct schema *schema, const struct mu_directi
 		conf_error(schema->context, &node->at, "unknown directive `%s`: %s", name, f->note);
 		return true;
 	}
-	for (const struct mu_directive *d = table; d->name; d++)
-		here = here || strcmp(d->name, f->ours) == 0;
+	*meant_r = find_name(table, f->ours, strlen(f->ours));
 	if (f->note)
 		conf_error(schema->context, &node->at, "`%s` is called `%s` here: %s", name,
 			   f->ours, f->note);
-	else if (here || strcmp(f->ours, "include") == 0)
+	else if (*meant_r || strcmp(f->ours, "include") == 0)
 		conf_error(schema->context, &node->at, "`%s` is called `%s` here", name, f->ours);
 	else if (find_home(schema, f->ours, home))
 		conf_error(schema->context, &node->at, "`%s` is called `%s` here and belongs in %s",
@@ -267,49 +275,69 @@ static bool suggest_foreign(const struct schema *schema, const struct mu_directi
 	return true;
 }
 
-/* `name=value` and `name: value` as one word. */
-static bool suggest_blank(const struct schema *schema, const struct mu_directive *table,
-			  const struct conf_node *node)
+/* What is not a misspelt name, but another way to write. */
+static bool suggest_syntax(const struct schema *schema, const struct mu_directive *table,
+			   const struct conf_node *node, const struct mu_directive **meant_r)
 {
-	size_t len = strcspn(node->word[0], "=:");
+	const char *name = node->word[0];
+	size_t len = strcspn(name, "=:");
 
-	if (!node->word[0][len])
+	if (name[len])
+		*meant_r = find_name(table, name, len);
+	if (*meant_r) {
+		conf_error(schema->context, &node->at,
+			   "a blank separates a directive from its value: write `%s VALUE`",
+			   (*meant_r)->name);
+	} else if (strcmp(name, "include") == 0) {
+		conf_error(schema->context, &node->at, "`include` takes no block");
+	} else if (name[0] == '[') {
+		conf_error(schema->context, &node->at,
+			   "unknown directive `%s`: a section is written `service NAME { ... }`",
+			   name);
+	} else {
+		for (const struct mu_module *const *m = schema->modules; *m; m++)
+			if (strcmp((*m)->name, name) == 0) {
+				conf_error(schema->context, &node->at,
+					   "`%s` is a handler: write `handler %s` in `service NAME "
+					   "{ }`",
+					   name, name);
+				return true;
+			}
 		return false;
-	for (; table->name; table++)
-		if (strlen(table->name) == len && strncmp(table->name, node->word[0], len) == 0) {
-			conf_error(schema->context, &node->at,
-				   "a blank separates a directive from its value: write `%s VALUE`",
-				   table->name);
-			return true;
-		}
-	return false;
+	}
+	return true;
 }
 
-void suggest_directive(const struct schema *schema, const struct mu_directive *table,
-		       const struct conf_node *node)
+const struct mu_directive *suggest_directive(const struct schema *schema,
+					     const struct mu_directive *table,
+					     const struct conf_node *node)
 {
-	const char *name = node->word[0], *nearest = NULL;
+	const struct mu_directive *meant = NULL;
+	const char *name = node->word[0];
 	int best = NAME_MAX_BYTES;
 	char home[HOME_TEXT_MAX];
 
-	if (node->broken || suggest_blank(schema, table, node))
-		return;
+	if (node->broken)
+		return NULL;
 	if (find_home(schema, name, home)) {
 		conf_error(schema->context, &node->at, "`%s` belongs in %s", name, home);
-		return;
+		return NULL;
 	}
-	if (suggest_foreign(schema, table, node))
-		return;
+	if (suggest_syntax(schema, table, node, &meant) ||
+	    suggest_foreign(schema, table, node, &meant))
+		return meant;
 	for (const struct mu_directive *d = table; d->name; d++)
 		if (is_near(name, d->name, &best))
-			nearest = d->name;
+			meant = d;
 	if (is_near(name, "include", &best))
-		nearest = "include";
-	if (nearest)
+		conf_error(schema->context, &node->at,
+			   "unknown directive `%s`: did you mean `include`?", name);
+	else if (meant)
 		conf_error(schema->context, &node->at, "unknown directive `%s`: did you mean `%s`?",
-			   name, nearest);
+			   name, meant->name);
 	else
 		conf_error(schema->context, &node->at, "unknown directive `%s`", name);
+	return meant;
 }
 
 void suggest_handler(const struct schema *schema, const struct conf_node *node)

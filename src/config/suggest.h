@@ -5,9 +5,13 @@
 
 #include "config/schema.h"
 
-/* Adds the error for a directive that the table of its block does not have. */
-void suggest_directive(const struct schema *schema, const struct mu_directive *table,
-		       const struct conf_node *node);
+/*
+ * Adds the error for a directive that the table of its block does not have. The directive of that table
+ * that was probably meant, which is then not missing, or NULL.
+ */
+const struct mu_directive *suggest_directive(const struct schema *schema,
+					     const struct mu_directive *table,
+					     const struct conf_node *node);
 
 /* Adds the error for a handler that is not in the list of modules; it names them. */
 void suggest_handler(const struct schema *schema, const struct conf_node *node);

@@ -89,7 +89,7 @@ const char *death_text(const struct death *death, char buffer[DEATH_TEXT_MAX])
 int death_level(const struct death *death)
 {
 	if (death->told || death_was_ours(death)) {
-		if (death->code == CLD_EXITED && death->status == 0)
+		if (death->given_up || (death->code == CLD_EXITED && death->status == 0))
 			return LOG_DEBUG;
 		if (death_was_ours(death) && !death->connections)
 			return LOG_INFO;

@@ -19,6 +19,7 @@ struct death {
 	bool told;           /* it had been told to go */
 	int signalled;       /* the last signal that we sent to end it; 0: none */
 	const char *because; /* why it had to go; NULL */
+	bool given_up;       /* its generation never served: said already, and why */
 	bool was_ready;
 	int64_t age; /* milliseconds */
 	/* From its slot: anything may stand there. */

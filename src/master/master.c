@@ -75,9 +75,10 @@ static void master_cleanup(struct master *master)
 static void pool_left(struct master *master, struct pool *pool)
 {
 	char took[CLOCK_TEXT_MAX];
+	int level = pool->cut || pool->killed ? LOG_NOTICE : LOG_INFO;
 
 	clock_text(master->loop.now - pool->ending_at, took);
-	log_line(pool->cut || pool->killed ? LOG_NOTICE : LOG_INFO,
+	log_line(pool->served ? level : LOG_DEBUG,
 		 "service %s: generation %u has left after %s, %u connections cut, %u workers "
 		 "killed",
 		 pool->service->name, pool->generation, took, pool->cut, pool->killed);
@@ -91,13 +92,12 @@ static bool settle(struct master *master)
 	struct pool *pool, *next;
 	bool busy = false;
 
-	reload_settle(master);
 	TAILQ_FOREACH_SAFE (pool, &master->pools, link, next) {
 		busy |= pool_settle(pool, master->loop.now);
 		if (pool->phase == POOL_ENDING && pool_alive(pool) == 0)
 			pool_left(master, pool);
 	}
-	return busy;
+	return reload_settle(master) || busy;
 }
 
 static void supervise(struct master *master)

@@ -140,7 +140,7 @@ static int64_t earlier(int64_t a, int64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
-static int64_t ask_again_at(const struct policy *policy, int missing, int64_t now)
+static int64_t ask_again_at(const struct policy *policy, int64_t now)
 {
 	int64_t at = 0;
 
@@ -149,7 +149,7 @@ static int64_t ask_again_at(const struct policy *policy, int missing, int64_t no
 	if (policy->failures && policy->proven_at)
 		at = earlier(at, policy->proven_at + POLICY_EARLY_MS);
 	if (policy_lowest(policy) < policy_highest(policy))
-		at = earlier(at, missing ? now + POLICY_GROW_EVERY_MS : now + POLICY_SAMPLE_MS);
+		at = earlier(at, policy->grow_at > now ? policy->grow_at : now + POLICY_SAMPLE_MS);
 	return at;
 }
 
@@ -174,6 +174,6 @@ struct policy_decision policy_decide(struct policy *policy, const struct policy_
 		policy->shrink_at = now + POLICY_SHRINK_EVERY_MS;
 	else
 		decision.retire = shrinkage(policy, counts, now);
-	decision.again_at = ask_again_at(policy, wanted > 0, now);
+	decision.again_at = ask_again_at(policy, now);
 	return decision;
 }

@@ -56,6 +56,11 @@ static void on_deadline(void *owner, int64_t now)
 	const char *because = limit_of(worker);
 	const char *name = worker->pool->service->name;
 
+	if (worker->pool->phase == POOL_STARTING) {
+		reload_refuse(worker->pool->master, EX_TEMPFAIL, "worker %s %d (pid %d): %s", name,
+			      worker->number, (int)worker->pid, because);
+		return;
+	}
 	if (worker->signalled == SIGKILL) {
 		log_err("worker %s %d (pid %d) does not die of SIGKILL: the kernel holds it", name,
 			worker->number, (int)worker->pid);
@@ -350,8 +355,8 @@ static void log_degraded(struct pool *pool, int64_t now)
 	char next[CLOCK_TEXT_MAX], most[CLOCK_TEXT_MAX];
 
 	if (degraded && !pool->degraded)
-		log_warning("service %s is degraded: its workers fail as they start; the next try "
-			    "comes in %s, later ones at most %s apart",
+		log_warning("service %s is degraded: its workers cannot start or do not live; the "
+			    "next try comes in %s, later ones at most %s apart",
 			    pool->service->name, clock_text(pool->policy.retry_at - now, next),
 			    clock_text(POLICY_DELAY_MAX_MS, most));
 	if (!degraded && pool->degraded)
@@ -430,6 +435,7 @@ bool pool_is_ready(const struct pool *pool)
 void pool_commit(struct pool *pool)
 {
 	pool->phase = POOL_SERVING;
+	pool->served = true;
 	pool->dirty = true;
 	for (size_t i = 0; i < pool->board.slots; i++) {
 		if (pool->worker[i].phase == WORKER_READY)

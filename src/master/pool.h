@@ -63,6 +63,7 @@ struct pool {
 	TAILQ_ENTRY(pool) link;
 	struct master *master;
 	enum pool_phase phase;
+	bool served; /* it was committed, ever */
 	unsigned generation;
 	struct config *config; /* counted: the service is part of it */
 	const struct service_conf *service;

@@ -33,19 +33,24 @@ static int checker_main(void *arg)
 	struct master *master = arg;
 	struct conf_errors errors = { 0 };
 	struct config *config;
+	int status = 0;
 
 	log_set_name("checker");
 	config = config_load(master->conf_path, master->options->modules, &errors);
-	if (!config && master->phase == MASTER_BOOTING)
-		conf_errors_print(&errors, stderr);
-	else if (!config)
-		conf_errors_log(&errors);
-	if (!config)
+	if (!config) {
+		if (master->phase == MASTER_BOOTING)
+			conf_errors_print(&errors, stderr);
+		else
+			conf_errors_log(&errors);
+		conf_errors_cleanup(&errors);
 		return EX_CONFIG;
-	if (config_capture(config, master->reload.captured) == 0)
-		return 0;
-	log_err("cannot hand over the configuration: %s", strerror(errno));
-	return EX_OSERR;
+	}
+	if (config_capture(config, master->reload.captured) < 0) {
+		log_err("cannot hand over the configuration: %s", strerror(errno));
+		status = EX_OSERR;
+	}
+	config_unref(config);
+	return status;
 }
 
 static void on_check_limit(void *owner, int64_t now)
@@ -127,6 +132,7 @@ void reload_refuse(struct master *master, int exit_status, const char *format, .
 		log_err("start failed: %s", reason);
 		master->exit_status = exit_status;
 		master->phase = MASTER_STOPPING;
+		reload->queued = false;
 		return;
 	}
 	log_err("reload refused, the running configuration goes on: %s", reason);
@@ -195,7 +201,7 @@ static bool make_pools(struct master *master)
 		}
 	}
 	TAILQ_FOREACH (pool, &master->pools, link)
-		descriptors += pool->board.slots;
+		descriptors += (size_t)pool->service->workers_max;
 	limits_need_files(descriptors + listeners_count(&master->listeners));
 	return true;
 }
@@ -307,6 +313,7 @@ static void commit(struct master *master)
 	struct config *old = master->config;
 	char took[CLOCK_TEXT_MAX];
 	bool first = master->phase == MASTER_BOOTING;
+	size_t services = reload->config->services;
 	int workers;
 
 	if (!listen_all(master))
@@ -320,12 +327,12 @@ static void commit(struct master *master)
 	master->phase = MASTER_RUNNING;
 	clock_text(clock_ms() - reload->began_at, took);
 	log_notice("%s: generation %u serves: %zu service%s, %d workers, after %s",
-		   first ? "ready" : "reloaded", master->generation, master->config->services,
-		   master->config->services == 1 ? "" : "s", workers, took);
+		   first ? "ready" : "reloaded", master->generation, services,
+		   services == 1 ? "" : "s", workers, took);
 	finish(master);
 	systemd_notify(&master->systemd,
-		       "READY=1\nMAINPID=%d\nSTATUS=Serving: %zu services, generation %u",
-		       (int)getpid(), master->config->services, master->generation);
+		       "READY=1\nMAINPID=%d\nSTATUS=Serving: %zu service%s, generation %u",
+		       (int)getpid(), services, services == 1 ? "" : "s", master->generation);
 	if (first)
 		daemon_report(&master->daemon, 0);
 }
@@ -372,19 +379,27 @@ void reload_request(struct master *master)
 			   DRAINING_GENERATIONS);
 }
 
-void reload_settle(struct master *master)
+static bool all_are_ready(const struct master *master)
 {
-	struct reload *reload = &master->reload;
-	struct pool *pool;
+	const struct pool *pool;
 
-	if (reload->phase == RELOAD_NONE && reload->queued &&
-	    draining_generations(master) < DRAINING_GENERATIONS)
-		begin(master);
-	if (reload->phase != RELOAD_STARTING)
-		return;
 	TAILQ_FOREACH (pool, &master->pools, link) {
 		if (pool->phase == POOL_STARTING && !pool_is_ready(pool))
-			return;
+			return false;
 	}
-	commit(master);
+	return true;
+}
+
+bool reload_settle(struct master *master)
+{
+	struct reload *reload = &master->reload;
+
+	if (reload->phase == RELOAD_STARTING && all_are_ready(master))
+		commit(master);
+	else if (reload->phase == RELOAD_NONE && reload->queued &&
+		 draining_generations(master) < DRAINING_GENERATIONS)
+		begin(master);
+	else
+		return false;
+	return true;
 }

@@ -83,8 +83,8 @@ void reload_checked(struct master *master, const siginfo_t *info);
 /* Undoes what was begun. */
 void reload_refuse(struct master *master, int exit_status, const char *format, ...)
 	__attribute__((__format__(__printf__, 3, 4)));
-/* Goes on as far as it can. */
-void reload_settle(struct master *master);
+/* Goes on as far as it can. True: it did, so there may be more to do at once. */
+bool reload_settle(struct master *master);
 
 /* stop.c */
 void stop_gracefully(struct master *master);

@@ -143,7 +143,9 @@ static int check_unix(const char *path, const char **reason_r)
 	if (*path == '/' && path[strlen(path) - 1] == '/')
 		return refuse(reason_r, "the path of a Unix socket cannot end in '/'");
 	if (strlen(path) >= PATH_ROOM)
-		return refuse(reason_r, "the path of a Unix socket has at most 107 bytes");
+		return refuse(reason_r,
+			      "the path is too long: that of a Unix socket has at most 107 "
+			      "bytes");
 	return 0;
 }
 

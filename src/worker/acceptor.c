@@ -45,14 +45,16 @@ void acceptor_disarm(struct acceptor *acceptor)
 	acceptor->armed = false;
 }
 
-void acceptor_end(struct acceptor *acceptor, bool close_them)
+void acceptor_end(struct acceptor *acceptor)
 {
+	if (acceptor->over)
+		return;
 	acceptor_disarm(acceptor);
 	acceptor->back_at = 0;
 	acceptor->ahead = false;
-	if (close_them && !acceptor->over)
-		for (size_t i = 0; i < acceptor->listeners; i++)
-			close(acceptor->listener[i]);
+	/* A listener refuses only once nobody holds it any more, so a draining worker must not. */
+	for (size_t i = 0; i < acceptor->listeners; i++)
+		close(acceptor->listener[i]);
 	acceptor->over = true;
 }
 

@@ -31,8 +31,8 @@ void acceptor_init(struct acceptor *acceptor, int epoll, const int *listener, si
 /* Into epoll; nothing if they are there or it is over. */
 void acceptor_arm(struct acceptor *acceptor);
 void acceptor_disarm(struct acceptor *acceptor);
-/* Leaves the listeners for good; `close`: also the descriptors (the master is dead). */
-void acceptor_end(struct acceptor *acceptor, bool close);
+/* Leaves the listeners for good and closes its descriptors of them. */
+void acceptor_end(struct acceptor *acceptor);
 
 /*
  * One accept4 on listener i. The descriptor (non-blocking, CLOEXEC) and the peer's address, or -1: somebody

@@ -18,6 +18,22 @@ int control_watch(struct worker *worker)
 	return epoll_ctl(worker->rt.epoll, EPOLL_CTL_ADD, worker->args->control, &event);
 }
 
+/* Does a sibling without a connection answer the last call? */
+static bool has_idle_sibling(const struct worker *worker)
+{
+	const struct board *board = worker->args->board;
+
+	for (size_t i = 0; i < board->slots; i++) {
+		const struct slot *slot = &board->slot[i];
+		uint32_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
+
+		if (slot != worker->rt.slot && (state == SLOT_IDLE || state == SLOT_DRAINING) &&
+		    !atomic_load_explicit(&slot->connections, memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
 static void drain(struct worker *worker, int64_t ms, bool last_call, bool orphan)
 {
 	struct mu_worker *rt = &worker->rt;
@@ -30,8 +46,11 @@ static void drain(struct worker *worker, int64_t ms, bool last_call, bool orphan
 		slot_set_state(rt->slot, SLOT_DRAINING, rt->now);
 	rt->draining = true;
 	worker->last_call = last_call && worker->go;
+	/* A busy direct worker could serve those who wait only later: an idle one does it now. */
+	if (rt->direct && rt->connections && has_idle_sibling(worker))
+		worker->last_call = false;
 	if (orphan || !worker->last_call)
-		acceptor_end(&worker->acceptor, orphan);
+		acceptor_end(&worker->acceptor);
 }
 
 static void obey(struct worker *worker, const struct record *record, int *fd)

@@ -136,6 +136,6 @@ void run_direct(struct worker *worker)
 		turn(worker);
 	if (worker->last_call && !worker->acceptor.over) {
 		serve_waiting(worker, LAST_CALL_MAX);
-		acceptor_end(&worker->acceptor, false);
+		acceptor_end(&worker->acceptor);
 	}
 }

@@ -43,7 +43,7 @@ static void take_last(struct worker *worker)
 		for (int n = 0; n < LAST_CALL_MAX && take_one(worker, i); n++)
 			;
 	worker->last_call = false;
-	acceptor_end(&worker->acceptor, false);
+	acceptor_end(&worker->acceptor);
 }
 
 /* What is due in every turn beside the events. */

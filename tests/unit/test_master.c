@@ -26,7 +26,7 @@ enum { PATIENCE_MS = 30000 };
 
 /* ------------------------------------------------------- the configuration, a double ---- */
 
-/* A line: NAME MIN MAX DRAIN_MS */
+/* A line: NAME MIN MAX DRAIN_MS, and perhaps N to listen on 127.0.0.N; any port. */
 static const struct mu_module module = { .abi = MU_ABI, .name = "double" };
 static const struct mu_module *const modules[] = { &module, NULL };
 
@@ -37,12 +37,13 @@ static const struct service_conf *parse_service(struct arena *arena, const char 
 	struct address *address = arena_alloc(arena, sizeof(*address));
 	char name[32];
 	int min, max, drain;
+	unsigned host = 1;
 
-	if (sscanf(line, "%31s %d %d %d", name, &min, &max, &drain) != 4)
+	if (sscanf(line, "%31s %d %d %d %u", name, &min, &max, &drain, &host) < 4)
 		return NULL;
 	address->len = sizeof(address->u.in);
 	address->u.in.sin_family = AF_INET;
-	address->u.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address->u.in.sin_addr.s_addr = htonl((IN_LOOPBACKNET << 24) + host);
 	*listen = (struct conf_listen){ .kind = LISTEN_INET, .address = address, .addresses = 1 };
 	*service = (struct service_conf){ .name = arena_strdup(arena, name),
 					  .listen = listen,
@@ -61,7 +62,7 @@ static const struct service_conf *parse_service(struct arena *arena, const char 
 static struct config *parse(FILE *file)
 {
 	struct arena *arena = arena_new(1024);
-	struct config *config = arena_alloc(arena, sizeof(*config));
+	struct config *config = malloc(sizeof(*config));
 	const struct service_conf **service = arena_alloc(arena, 8 * sizeof(*service));
 	char line[128];
 
@@ -115,8 +116,10 @@ struct config *config_ref(struct config *config)
 
 void config_unref(struct config *config)
 {
-	if (config && --config->refs == 0)
-		arena_free(config->arena);
+	if (!config || --config->refs)
+		return;
+	arena_free(config->arena);
+	free(config);
 }
 
 void conf_errors_log(const struct conf_errors *errors)
@@ -150,6 +153,7 @@ static void answer(const struct worker_args *args)
 	close(fd);
 }
 
+/* "crash" lives until GO, "stubborn" does not drain, the others do as they are told. */
 static int serve(const struct worker_args *args, bool stubborn)
 {
 	struct pollfd pollfd[2] = { { .fd = args->control, .events = POLLIN },
@@ -167,6 +171,8 @@ static int serve(const struct worker_args *args, bool stubborn)
 		case 0:
 			return 0;
 		case 1:
+			if (record.type == RECORD_GO && strcmp(args->service->name, "crash") == 0)
+				kill(getpid(), SIGSEGV);
 			if (record.type == RECORD_GO)
 				pollfd[1].fd = args->listener[0];
 			if (record.type == RECORD_DRAIN)
@@ -300,17 +306,26 @@ struct reply {
 	unsigned generation;
 };
 
+static int try_connect(int port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (connect(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
 static struct reply ask(void)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)stage.port) };
 	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = try_connect(stage.port);
 	struct reply reply;
 	char text[64] = "";
 
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_ge(fd, 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
 	ck_assert_int_gt(recv(fd, text, sizeof(text) - 1, MSG_WAITALL), 0);
 	ck_assert_int_eq(sscanf(text, "%d %u", &reply.pid, &reply.generation), 2);
 	close(fd);
@@ -472,6 +487,43 @@ START_TEST(ttin_and_ttou_change_the_number_of_workers)
 }
 END_TEST
 
+START_TEST(a_crash_loop_is_slowed_down_and_harms_no_other_pool)
+{
+	struct reply before, after;
+
+	start("good 1 1 1000\ncrash 1 1 1000\n");
+	wait_for_port();
+	before = ask();
+	wait_for("service crash is degraded");
+	after = ask();
+	ck_assert_int_eq(before.pid, after.pid);
+	write_conf("good 1 1 1000\n");
+	kill(stage.master, SIGHUP);
+	wait_for("reloaded: generation 2");
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_dropped_listener_is_closed_and_another_one_opened)
+{
+	int dropped;
+
+	start("other 1 1 1000 1\n");
+	wait_for_port();
+	dropped = stage.port;
+	write_conf("good 1 1 1000 2\n");
+	kill(stage.master, SIGHUP);
+	wait_for("service good: 1 workers ready on 127.0.0.2:");
+	wait_for("service other: generation 1 has left");
+	ck_assert_int_eq(try_connect(dropped), -1);
+	write_conf("good 1 1 1000 2\nother 1 1 1000 1\n");
+	kill(stage.master, SIGHUP);
+	wait_for_port();
+	ck_assert_uint_eq(ask().generation, 3);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
 START_TEST(a_stopped_worker_is_noticed)
 {
 	struct reply reply;
@@ -521,6 +573,8 @@ int main(void)
 	tcase_add_test(tcase, a_second_signal_stops_at_once);
 	tcase_add_test(tcase, a_worker_that_breaks_the_protocol_is_killed);
 	tcase_add_test(tcase, ttin_and_ttou_change_the_number_of_workers);
+	tcase_add_test(tcase, a_crash_loop_is_slowed_down_and_harms_no_other_pool);
+	tcase_add_test(tcase, a_dropped_listener_is_closed_and_another_one_opened);
 	tcase_add_test(tcase, a_stopped_worker_is_noticed);
 	tcase_add_test(tcase, workers_leave_when_the_master_is_killed);
 	return unit_main("master", tcase);
