@@ -440,6 +440,10 @@ static const struct found {
 	{ "/..%2f..%2fetc/passwd", 404, NULL },
 	{ "/%00", 400, NULL },
 	{ "/%zz", 400, NULL },
+	{ "/a%2541", 200, "percent" },
+	{ "/a%41", 404, NULL },
+	{ "/100%25", 200, "percent" },
+	{ "/100%", 400, NULL },
 	{ "/pipe", 403, NULL },
 	{ "/out", 403, NULL },
 	{ "/in", 200, "hello" },
@@ -455,6 +459,9 @@ START_TEST(paths_lead_where_they_should)
 	ck_assert_int_eq(mkfifo(temp_path(&folder, "pipe"), 0644), 0);
 	ck_assert_int_eq(symlink("/etc/passwd", temp_path(&folder, "out")), 0);
 	ck_assert_int_eq(symlink("a.txt", temp_path(&folder, "in")), 0);
+	temp_write(&folder, "a%41", "percent");
+	temp_write(&folder, "100%", "percent");
+	ask("GET /a%2541 HTTP/1.1\r\n" H "\r\nGET /100%25 HTTP/1.1\r\n" H "\r\n");
 	temp_write(&folder, ".hidden", "hidden");
 	temp_write(&folder, "locked", "locked");
 	ck_assert_int_eq(chmod(temp_path(&folder, "locked"), 0), 0);

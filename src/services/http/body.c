@@ -2,28 +2,17 @@
 /* Content that is dropped; see body.h. */
 #include "services/http/body.h"
 
+#include "services/http/octet.h"
+
 #include "musterd/module.h"
 
 #include <errno.h>
 
 enum { OVERHEAD_MAX = 8192, SIZE_DIGITS_MAX = 15 };
 
-static int hex_value(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	digit |= 0x20;
-	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
 static bool is_control(char byte)
 {
-	return ((unsigned char)byte < 0x20 && byte != '\t') || byte == 0x7f;
-}
-
-static bool is_blank(char byte)
-{
-	return byte == ' ' || byte == '\t';
+	return !octet_is(byte, OCTET_VALUE);
 }
 
 static enum chunked_state after_size(const struct chunked *chunked, char byte)
@@ -34,12 +23,12 @@ static enum chunked_state after_size(const struct chunked *chunked, char byte)
 		return CHUNKED_SIZE_LF;
 	if (byte == ';')
 		return CHUNKED_EXTENSION;
-	return is_blank(byte) ? CHUNKED_BLANK : CHUNKED_BAD;
+	return octet_is_blank(byte) ? CHUNKED_BLANK : CHUNKED_BAD;
 }
 
 static enum chunked_state in_size(struct chunked *chunked, char byte)
 {
-	int value = hex_value(byte);
+	int value = octet_hex(byte);
 
 	if (value < 0)
 		return after_size(chunked, byte);
@@ -72,7 +61,7 @@ static enum chunked_state step(struct chunked *chunked, char byte)
 	case CHUNKED_BLANK:
 		if (byte == ';')
 			return CHUNKED_EXTENSION;
-		return is_blank(byte) ? CHUNKED_BLANK : CHUNKED_BAD;
+		return octet_is_blank(byte) ? CHUNKED_BLANK : CHUNKED_BAD;
 	case CHUNKED_EXTENSION:
 		if (byte == '\r')
 			return CHUNKED_SIZE_LF;
@@ -86,12 +75,14 @@ static enum chunked_state step(struct chunked *chunked, char byte)
 	case CHUNKED_TRAILER:
 		if (byte == '\r')
 			return CHUNKED_END_LF;
-		return is_blank(byte) || is_control(byte) || byte == ':' ? CHUNKED_BAD
-									 : CHUNKED_TRAILER_NAME;
+		return octet_is_blank(byte) || is_control(byte) || byte == ':'
+			       ? CHUNKED_BAD
+			       : CHUNKED_TRAILER_NAME;
 	case CHUNKED_TRAILER_NAME:
 		if (byte == ':')
 			return CHUNKED_TRAILER_VALUE;
-		return is_blank(byte) || is_control(byte) ? CHUNKED_BAD : CHUNKED_TRAILER_NAME;
+		return octet_is_blank(byte) || is_control(byte) ? CHUNKED_BAD
+								: CHUNKED_TRAILER_NAME;
 	case CHUNKED_TRAILER_VALUE:
 		if (byte == '\r')
 			return CHUNKED_TRAILER_LF;

@@ -6,23 +6,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Eight bytes a step; seeded, so that nobody outside can choose paths that collide. */
+static inline uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+	return hash ^ hash >> 32;
+}
+
+static inline uint64_t load(const char *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, 8);
+	return word;
+}
+
+/*
+ * Eight bytes a step, the last ones overlapping those before; seeded, so that nobody outside can
+ * choose paths that collide.
+ */
 static inline uint64_t hash_of(uint64_t seed, const char *key, size_t len)
 {
-	uint64_t hash = seed ^ len, word;
+	uint64_t hash = seed ^ len, word = 0;
+	const char *end = key + len;
 
-	for (; len >= 8; key += 8, len -= 8) {
-		memcpy(&word, key, 8);
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-		hash ^= hash >> 32;
+	if (len >= 8) {
+		for (; end - key > 8; key += 8)
+			hash = mix(hash, load(key));
+		return mix(hash, load(end - 8));
 	}
-	if (len) {
-		word = 0;
-		memcpy(&word, key, len);
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-		hash ^= hash >> 32;
-	}
-	return hash;
+	while (key < end)
+		word = word << 8 | (unsigned char)*key++;
+	return mix(hash, word);
 }
 
 static struct file **place_of(const struct cache *cache, uint64_t hash)
@@ -117,6 +131,9 @@ void cache_add(struct cache *cache, struct file *file)
 {
 	struct file **place;
 
+	/* What has a % in it would be found by the path that means its decoded form. */
+	if (memchr(file->text, '%', file->key_len))
+		return;
 	if (!cache->entries_max || file->memory > cache->memory_max ||
 	    (file->fd >= 0 && !cache->fds_max))
 		return;

@@ -30,13 +30,16 @@ int cache_init(struct cache *cache, const struct root *root, size_t entries, siz
 void cache_cleanup(struct cache *cache);
 
 /*
- * The file of a path, as it was on disk within the second `now`, with a reference for the caller;
- * NULL: not here, or no longer the same.
+ * key: a path as it was sent. Only clean paths are kept (path_is_clean), and one that is not clean
+ * is not equal to any of them, so it need not be cleaned before it is known to be missing. The file
+ * of a path, as it was on disk within the second `now`, with a reference for the caller; NULL: not
+ * here, or no longer the same.
  */
 struct file *cache_find(struct cache *cache, const char *key, size_t len, int64_t now);
 /*
  * Takes a file that was just opened (with a reference of its own; the caller keeps his), unless it
- * is too large for the cache. Others may be dropped; who sends one of them is not disturbed.
+ * is too large for the cache or its path has a "%". Others may be dropped; who sends one of them is
+ * not disturbed.
  */
 void cache_add(struct cache *cache, struct file *file);
 /* Drops everything. */

@@ -238,7 +238,7 @@ static bool exchange(struct exchange *x)
 
 static int http_serve(struct mu_conn *conn, void *state)
 {
-	struct exchange x = { .conn = conn, .site = state };
+	struct exchange x; /* not cleared: all of it is set before it is used, for each request */
 	size_t len = mu_buffered(conn, &x.data);
 
 	if (!len) {
@@ -248,6 +248,8 @@ static int http_serve(struct mu_conn *conn, void *state)
 			return n < 0 && errno == EAGAIN ? mu_park(conn) : MU_DONE;
 		len = mu_buffered(conn, &x.data);
 	}
+	x.conn = conn;
+	x.site = state;
 	for (int turn = 0; len && turn < PIPELINE_TURN; turn++) {
 		request_init(&x.request);
 		switch (request_parse(&x.request, x.data, len)) {

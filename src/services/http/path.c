@@ -2,18 +2,10 @@
 /* Paths as text; see path.h. Pure functions. */
 #include "services/http/path.h"
 
+#include "services/http/octet.h"
+
 #include <limits.h>
 #include <string.h>
-
-static int hex_value(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	digit |= 0x20;
-	if (digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	return -1;
-}
 
 bool path_is_clean(const char *path, size_t len)
 {
@@ -42,8 +34,8 @@ static int decode_segment(const char **p, const char *end, char *out, size_t roo
 		char byte = **p;
 
 		if (byte == '%') {
-			int high = end - *p > 2 ? hex_value((*p)[1]) : -1;
-			int low = high >= 0 ? hex_value((*p)[2]) : -1;
+			int high = end - *p > 2 ? octet_hex((*p)[1]) : -1;
+			int low = high >= 0 ? octet_hex((*p)[2]) : -1;
 
 			if (low < 0)
 				return -400;

@@ -10,6 +10,8 @@
  */
 #include "services/http/request.h"
 
+#include "services/http/octet.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -19,71 +21,6 @@ enum {
 	BLANK_LINES_MAX = 4,
 	METHOD_MAX = 32 /* longer than any that is registered */
 };
-
-enum class {
-	TOKEN = 1 << 0,  /* tchar, RFC 9110 section 5.6.2 */
-	PATH = 1 << 1,   /* in a request target before the "?" */
-	VALUE = 1 << 2,  /* in a field value, RFC 9110 section 5.5 */
-	HOST = 1 << 3,   /* in a registered name, RFC 3986 section 3.2.2 */
-	TARGET = 1 << 4, /* in a request target */
-	DIGIT = 1 << 5,
-	ALL = TOKEN | PATH | VALUE | HOST | TARGET
-};
-
-/*
- * PATH and TARGET hold, beyond what RFC 3986 allows, [ ] \ ^ ` { | }: browsers send these as they
- * are (WHATWG URL), and no meaning but the literal one is given to them here.
- */
-static const uint8_t class_of[256] = {
-	['\t'] = VALUE,
-	[' '] = VALUE,
-	['!'] = ALL,
-	['"'] = VALUE,
-	['#'] = TOKEN | VALUE,
-	['$'] = ALL,
-	['%'] = ALL,
-	['&'] = ALL,
-	['\''] = ALL,
-	['('] = PATH | VALUE | HOST | TARGET,
-	[')'] = PATH | VALUE | HOST | TARGET,
-	['*'] = ALL,
-	['+'] = ALL,
-	[','] = PATH | VALUE | HOST | TARGET,
-	['-'] = ALL,
-	['.'] = ALL,
-	['/'] = PATH | VALUE | TARGET,
-	['0' ... '9'] = ALL | DIGIT,
-	[':'] = PATH | VALUE | TARGET,
-	[';'] = PATH | VALUE | HOST | TARGET,
-	['<'] = VALUE,
-	['='] = PATH | VALUE | HOST | TARGET,
-	['>'] = VALUE,
-	['?'] = VALUE | TARGET,
-	['@'] = PATH | VALUE | TARGET,
-	['A' ... 'Z'] = ALL,
-	['['] = PATH | VALUE | TARGET,
-	['\\'] = PATH | VALUE | TARGET,
-	[']'] = PATH | VALUE | TARGET,
-	['^'] = TOKEN | PATH | VALUE | TARGET,
-	['_'] = ALL,
-	['`'] = TOKEN | PATH | VALUE | TARGET,
-	['a' ... 'z'] = ALL,
-	['{'] = PATH | VALUE | TARGET,
-	['|'] = TOKEN | PATH | VALUE | TARGET,
-	['}'] = PATH | VALUE | TARGET,
-	['~'] = ALL,
-	[0x80 ... 0xff] = VALUE,
-};
-
-static inline bool is(char byte, enum class class)
-{
-	return class_of[(unsigned char)byte] & class;
-}
-
-static inline bool is_blank(char byte)
-{
-	return byte == ' ' || byte == '\t';
-}
 
 static enum request_state bad(struct request *request, int status, const char *reason)
 {
@@ -104,8 +41,30 @@ static inline struct slice slice_of(const char *data, const char *from, const ch
  */
 static inline bool is_same(const char *name, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		if ((name[i] | 0x20) != text[i])
+	uint64_t eight, other;
+	uint32_t four;
+
+	/*
+	 * With a constant length, as field_find has it, a few compares are all that is left of
+	 * this.
+	 */
+	for (; len >= 8; name += 8, text += 8, len -= 8) {
+		memcpy(&eight, name, 8);
+		memcpy(&other, text, 8);
+		if ((eight | 0x2020202020202020) != other)
+			return false;
+	}
+	if (len >= 4) {
+		uint32_t text_four;
+
+		memcpy(&four, name, 4);
+		memcpy(&text_four, text, 4);
+		if ((four | 0x20202020) != text_four)
+			return false;
+		name += 4, text += 4, len -= 4;
+	}
+	for (; len; name++, text++, len--)
+		if ((*name | 0x20) != *text)
 			return false;
 	return true;
 }
@@ -173,37 +132,34 @@ void request_init(struct request *request)
 	request->fields = request->at = request->scanned = 0;
 }
 
+/* Behind the "]" of the IPv6 address in brackets that p begins with; NULL: it is none. */
+static __attribute__((__noinline__)) const char *skip_ipv6(const char *p, const char *end)
+{
+	const char *close = memchr(p, ']', (size_t)(end - p));
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	if (!close || close - p - 1 >= INET6_ADDRSTRLEN)
+		return NULL;
+	memcpy(text, p + 1, (size_t)(close - p - 1));
+	text[close - p - 1] = '\0';
+	return inet_pton(AF_INET6, text, &address) == 1 ? close + 1 : NULL;
+}
+
 /* uri-host [ ":" port ] as RFC 3986 has it; needs_port: as in authority-form. */
 static bool host_is_valid(const char *p, const char *end, bool needs_port)
 {
 	const char *start = p;
 
-	if (p < end && *p == '[') {
-		const char *close = memchr(p, ']', (size_t)(end - p));
-		char text[INET6_ADDRSTRLEN];
-		struct in6_addr address;
-
-		if (!close || close - p - 1 >= INET6_ADDRSTRLEN)
-			return false;
-		memcpy(text, p + 1, (size_t)(close - p - 1));
-		text[close - p - 1] = '\0';
-		if (inet_pton(AF_INET6, text, &address) != 1)
-			return false;
-		p = close + 1;
-	} else {
-		while (p < end && is(*p, HOST))
-			p++;
-		/* An http URI without a host is invalid (RFC 9110 section 4.2.1), a port or not. */
-		if (p == start)
-			return false;
-	}
+	p = p < end && *p == '[' ? skip_ipv6(p, end) : octets_skip(p, end, OCTET_HOST);
+	/* An http URI without a host is invalid (RFC 9110 section 4.2.1), a port or not. */
+	if (!p || p == start)
+		return false;
 	if (p == end)
 		return !needs_port;
 	if (*p++ != ':' || (needs_port && p == end))
 		return false;
-	while (p < end && is(*p, DIGIT))
-		p++;
-	return p == end;
+	return octets_skip(p, end, OCTET_DIGIT) == end;
 }
 
 /* 1*DIGIT and nothing else: no sign, no list (RFC 9112 section 6.3). */
@@ -214,7 +170,7 @@ static enum request_state set_length(struct request *request, const char *p, con
 	if (p == end)
 		return bad(request, 400, "empty Content-Length");
 	for (; p < end; p++) {
-		if (!is(*p, DIGIT))
+		if (!octet_is(*p, OCTET_DIGIT))
 			return bad(request, 400, "Content-Length is no number");
 		if (__builtin_mul_overflow(length, 10, &length) ||
 		    __builtin_add_overflow(length, (uint64_t)(*p - '0'), &length))
@@ -229,7 +185,7 @@ static bool list_next(const char **p, const char *end, const char **from_r, cons
 {
 	const char *from, *to;
 
-	while (*p < end && (is_blank(**p) || **p == ','))
+	while (*p < end && (octet_is_blank(**p) || **p == ','))
 		(*p)++;
 	if (*p == end)
 		return false;
@@ -238,7 +194,7 @@ static bool list_next(const char **p, const char *end, const char **from_r, cons
 	if (!to)
 		to = end;
 	*p = to;
-	while (to > from && is_blank(to[-1]))
+	while (to > from && octet_is_blank(to[-1]))
 		to--;
 	*from_r = from;
 	*to_r = to;
@@ -343,7 +299,7 @@ static enum request_state parse_version(struct request *request, const char *p, 
 	for (int i = 0; shape[i]; i++) {
 		if (p + i == end)
 			return REQUEST_MORE;
-		if (shape[i] == '0' ? !is(p[i], DIGIT) : p[i] != shape[i])
+		if (shape[i] == '0' ? !octet_is(p[i], OCTET_DIGIT) : p[i] != shape[i])
 			return bad_byte(request, p[i], "invalid HTTP version");
 	}
 	if (p[5] != '1')
@@ -405,10 +361,9 @@ static enum request_state parse_target(struct request *request, const char *data
 
 static enum request_state parse_request_line(struct request *request, const char *data, size_t len)
 {
-	const char *start = data + request->at, *end = data + len, *p = start, *target, *path_end;
+	const char *start = data + request->at, *end = data + len, *p, *target, *path_end;
 
-	while (p < end && is(*p, TOKEN))
-		p++;
+	p = octets_skip(start, end, OCTET_TOKEN);
 	if (p - start > METHOD_MAX)
 		return bad(request, 501, "method is too long");
 	if (p == end)
@@ -418,12 +373,9 @@ static enum request_state parse_request_line(struct request *request, const char
 	request->method = (uint8_t)method_find(start, (size_t)(p - start));
 
 	target = ++p;
-	while (p < end && is(*p, PATH))
-		p++;
-	path_end = p;
+	p = path_end = octets_skip(p, end, OCTET_PATH);
 	if (p < end && *p == '?')
-		while (p < end && is(*p, TARGET))
-			p++;
+		p = octets_skip(p, end, OCTET_TARGET);
 	if (p - target > REQUEST_TARGET_MAX)
 		return bad(request, 414, "request target is too long");
 	if (p == end)
@@ -446,29 +398,9 @@ static enum request_state parse_request_line(struct request *request, const char
 	return parse_target(request, data, path_end);
 }
 
-/* Past the bytes that a field value may have. */
-static inline const char *skip_value(const char *p, const char *end)
-{
-	const uint64_t ones = 0x0101010101010101, highs = ones << 7;
-
-	/* Eight at a time while none is below 0x20 (with a tab among them) or 0x7f. */
-	while (end - p >= 8) {
-		uint64_t word, del;
-
-		memcpy(&word, p, 8);
-		del = word ^ ones * 0x7f;
-		if (((word - ones * 0x20) & ~word & highs) || ((del - ones) & ~del & highs))
-			break;
-		p += 8;
-	}
-	while (p < end && is(*p, VALUE))
-		p++;
-	return p;
-}
-
 static enum request_state bad_name(struct request *request, const char *start, const char *p)
 {
-	if (is_blank(*p)) {
+	if (octet_is_blank(*p)) {
 		if (p > start)
 			return bad(request, 400, "blank before the colon");
 		return bad(request, 400,
@@ -481,11 +413,10 @@ static enum request_state bad_name(struct request *request, const char *start, c
 /* One field line; REQUEST_DONE: taken, request->at is the next line. */
 static inline enum request_state parse_field(struct request *request, const char *data, size_t len)
 {
-	const char *start = data + request->at, *end = data + len, *p = start, *value, *value_end;
+	const char *start = data + request->at, *end = data + len, *p, *value, *value_end;
 	enum request_field field;
 
-	while (p < end && is(*p, TOKEN))
-		p++;
+	p = octets_skip(start, end, OCTET_TOKEN);
 	if (p == end)
 		return REQUEST_MORE;
 	if (*p != ':' || p == start)
@@ -493,10 +424,10 @@ static inline enum request_state parse_field(struct request *request, const char
 	field = field_find(start, (size_t)(p - start));
 
 	p++;
-	while (p < end && is_blank(*p))
+	while (p < end && octet_is_blank(*p))
 		p++;
 	value = p;
-	p = skip_value(p, end);
+	p = octets_skip_value(p, end);
 	if (end - p < 2 && (p == end || *p == '\r'))
 		return REQUEST_MORE;
 	if (*p != '\r' || p[1] != '\n')
@@ -505,7 +436,7 @@ static inline enum request_state parse_field(struct request *request, const char
 	if (field == FIELD_OTHER)
 		return REQUEST_DONE;
 	value_end = p;
-	while (value_end > value && is_blank(value_end[-1]))
+	while (value_end > value && octet_is_blank(value_end[-1]))
 		value_end--;
 	return set_field(request, field, data, value, value_end);
 }

@@ -194,17 +194,20 @@ static int open_path(struct site *site, const char *path, size_t len, struct fil
 int site_find(struct site *site, const char *path, size_t len, struct file **file_r,
 	      const char **path_r, size_t *len_r)
 {
+	*file_r = cache_find(&site->cache, path, len, site->now);
+	if (*file_r)
+		return 0;
 	if (!path_is_clean(path, len)) {
 		int status = path_clean(path, len, site->path, sizeof site->path, &len);
 
 		if (status)
 			return status;
 		path = site->path;
+		*file_r = cache_find(&site->cache, path, len, site->now);
+		if (*file_r)
+			return 0;
 	}
 	*path_r = path;
 	*len_r = len;
-	*file_r = cache_find(&site->cache, path, len, site->now);
-	if (*file_r)
-		return 0;
 	return open_path(site, path, len, file_r);
 }

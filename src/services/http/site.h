@@ -51,8 +51,8 @@ void site_turn(struct site *site);
 
 /*
  * The file for a path as it was sent (RFC 3986). 0 with a reference in *file_r, or the status to
- * answer. 301: the path is a folder's and lacks its slash. *path_r, *len_r: the path decoded, valid
- * until the next call or yield; not set with 400 and 404.
+ * answer. 301: the path is a folder's and lacks its slash; *path_r, *len_r are then the path
+ * decoded, valid until the next call or yield.
  */
 int site_find(struct site *site, const char *path, size_t len, struct file **file_r,
 	      const char **path_r, size_t *len_r);
