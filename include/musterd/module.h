@@ -121,10 +121,17 @@ struct mu_module {
 	void (*check)(void *config, struct mu_report *report);
 
 	/*
-	 * Called once in each worker before it is READY, with its final privileges. Stores what serve and
-	 * stop get as `state`. -1: the worker cannot serve (log why); NULL: nothing to start.
+	 * Called once in each worker before it changes its root folder and gives up its privileges: what lies
+	 * outside a later chroot, or needs the master's rights, is opened here. Stores what start, serve and
+	 * stop get as `state`. -1: the worker cannot serve (log why). NULL: nothing to prepare.
 	 */
-	int (*start)(struct mu_worker *worker, const void *config, void **state_r);
+	int (*prepare)(struct mu_worker *worker, const void *config, void **state_r);
+
+	/*
+	 * Called once in each worker before it is READY, with its final privileges. *state is what prepare
+	 * stored, or NULL, and may be replaced. -1: the worker cannot serve (log why). NULL: nothing to start.
+	 */
+	int (*start)(struct mu_worker *worker, const void *config, void **state);
 
 	/* Called for each connection, and again after each park. May yield. MU_DONE or MU_PARKED. */
 	int (*serve)(struct mu_conn *conn, void *state);
@@ -245,7 +252,10 @@ void mu_set_limit(struct mu_conn *conn, enum mu_limit limit);
 /* Counts one finished request in the worker's slot. Does not yield. */
 void mu_count_request(struct mu_conn *conn);
 
-/* True when the service wants its clients gone: answer, say so if the protocol can, and finish. */
+/*
+ * True when this client had better go: the worker is to end, or it serves one client at a time and others
+ * wait for it. Answer, say so if the protocol can, and finish.
+ */
 bool mu_draining(const struct mu_conn *conn);
 
 /* Memory that lives until serve returns, zeroed, aligned for anything; NULL with ENOMEM. */

@@ -64,7 +64,7 @@ struct worker_args {
 	const struct service_conf *service; /* borrowed; lives until exit */
 	const struct mu_module *module;
 	int control;         /* our end of the socketpair */
-	const int *listener; /* bound and, by the time of GO, listening; non-blocking */
+	const int *listener; /* given: bound and, by the time of GO, listening; non-blocking */
 	size_t listeners;
 	struct board *board; /* of the pool: this worker writes slot[number - 1] alone */
 	int number;          /* from 1 on */

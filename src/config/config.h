@@ -25,13 +25,16 @@ struct conf_place {
 	int line, column;
 };
 
-/* One directive as written, with ${} expanded and includes in place. word[0] is its name. */
+/*
+ * One directive as written, with ${} expanded and includes in place. word[0] is its name. A broken one
+ * (its error is reported already) is never part of a configuration that was loaded.
+ */
 struct conf_node {
 	struct conf_place at;
 	size_t words;
 	const char *const *word;
 	const struct conf_place *word_at;
-	bool has_block;
+	bool has_block, broken;
 	struct conf_node *child; /* first of the block */
 	struct conf_node *next;
 };
@@ -44,7 +47,10 @@ struct conf_error {
 	char *line; /* the offending line as written; NULL when unknown */
 };
 
-/* All malloc'd; conf_errors_cleanup frees. `total` goes on counting above CONF_ERRORS_MAX. */
+/*
+ * Sorted by place. Zeroed by the caller before the first use; all malloc'd, conf_errors_cleanup frees.
+ * `total` goes on counting above CONF_ERRORS_MAX.
+ */
 struct conf_errors {
 	struct conf_error error[CONF_ERRORS_MAX];
 	size_t total;
@@ -111,7 +117,9 @@ struct config {
 	struct arena *arena;
 	unsigned refs;
 	const char *path;
-	const struct conf_node *root; /* the whole tree, for printing and capturing */
+	const struct mu_module *const *modules; /* as handed in */
+	const struct conf_node *root;           /* the whole tree, for printing and capturing */
+	const struct conf_node *resolved;       /* what the system answered, for capturing */
 	struct log_target log;
 	const char *pidfile; /* NULL: none */
 	struct service_conf *const *service;

@@ -33,14 +33,21 @@ struct listener {
  * Creates and binds. A stale Unix socket file (nobody listens behind it) is replaced; a live one, or
  * a file that is no socket, is an error. 0, or -1 with *error_r malloc'd: names the address, the reason
  * and what to do ("cannot bind 0.0.0.0:80: Permission denied: ports below 1024 need root or
- * CAP_NET_BIND_SERVICE").
+ * CAP_NET_BIND_SERVICE"). After -1 there is nothing to close. listener->address holds the port that the
+ * kernel chose where port 0 was asked for.
  */
 int listener_bind(struct listener *listener_r, const struct address *address,
 		  const struct listener_options *options, char **error_r);
-/* listen(2), again to change the backlog. 0, or -1 with *error_r malloc'd. */
+/*
+ * listen(2), with the options that act from here on (backlog, defer_accept; mode, owner and group of a
+ * file that is ours); again to change them while it listens. 0, or -1 with *error_r malloc'd.
+ */
 int listener_listen(struct listener *listener, const struct listener_options *options,
 		    char **error_r);
-/* Takes over a listening stream socket, checked with getsockopt. 0, or -1 with *error_r malloc'd. */
+/*
+ * Takes over a listening stream socket, checked with getsockopt. 0, or -1 with *error_r malloc'd (and fd
+ * still the caller's).
+ */
 int listener_adopt(struct listener *listener_r, int fd, char **error_r);
 /* Closes; removes the Unix socket file if we made it and it is still that very file. */
 void listener_close(struct listener *listener);

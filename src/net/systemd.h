@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { SYSTEMD_FIRST_FD = 3 }; /* SD_LISTEN_FDS_START */
+
 struct systemd {
 	int notify;          /* datagram socket connected to NOTIFY_SOCKET, or -1 */
 	int64_t watchdog_ms; /* WATCHDOG_USEC / 1000 if WATCHDOG_PID is us; 0: none */
@@ -17,13 +19,18 @@ struct systemd {
 	const char **name;   /* LISTEN_FDNAMES, "unknown" where none is given */
 };
 
-/* Reads the environment (and removes the LISTEN_ variables); passed descriptors become CLOEXEC. 0 or -1. */
+/*
+ * Reads the environment (and removes the LISTEN_ variables); passed descriptors become CLOEXEC. 0, or -1
+ * with errno when what is there is no valid offer (logged).
+ */
 int systemd_init(struct systemd *systemd);
+/* The passed descriptors stay open: they belong to the listeners. */
 void systemd_cleanup(struct systemd *systemd);
 
 /*
  * One datagram: "READY=1\nSTATUS=..." (printf). True if it was sent; never waits, errors are
- * debug lines: systemd that does not listen is no reason to fail.
+ * debug lines: systemd that does not listen is no reason to fail. A newline in an argument would begin
+ * another assignment: the caller sees to it that there is none.
  */
 bool systemd_notify(const struct systemd *systemd, const char *format, ...)
 	__attribute__((__format__(__printf__, 2, 3)));

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The checks, as check.h says. The same code runs in the checker, where the resolver asks the system, and
+ * in the master, where it replays; whatever only the checker may do asks resolver_is_live first.
+ */
+#include "config/check.h"
+
+#include "config/parser.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum { SERVICE_NAME_MAX = 32 };
+
+struct check {
+	struct conf_context *context;
+	struct resolver *resolver;
+	struct schema schema;
+	struct config *config;
+	size_t addresses;
+};
+
+static const struct conf_node *find_word(const struct conf_node *first, const char *name)
+{
+	const struct conf_node *node = conf_find(first, name);
+
+	return node && node->words > 1 ? node : NULL;
+}
+
+/* Where the value of a directive stands: in the service, or what it takes over. */
+static const struct conf_place *value_place(const struct check *check,
+					    const struct core_service *core, const char *name)
+{
+	const struct conf_node *node = find_word(core->item.node->child, name);
+
+	if (!node)
+		node = find_word(check->config->root, name);
+	return node ? &node->word_at[1] : &core->item.node->at;
+}
+
+/* ------------------------------------------------------------------------------------- names ---- */
+
+static void check_name(struct check *check, struct service_conf *service,
+		       const struct conf_node *node)
+{
+	const struct conf_place *at = node->words > 1 ? &node->word_at[1] : &node->at;
+	size_t len = strlen(service->name);
+
+	if (node->broken)
+		return;
+	if (len == 0) {
+		conf_error(check->context, at, "a service needs a name: service NAME { ... }");
+		return;
+	}
+	for (const char *p = service->name; *p; p++)
+		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_') {
+			conf_error(check->context, at,
+				   "the name of a service has letters, digits, - and _ only, not "
+				   "`%s`",
+				   service->name);
+			return;
+		}
+	if (len > SERVICE_NAME_MAX)
+		conf_error(check->context, at,
+			   "the name of a service has at most %d bytes, not %zu", SERVICE_NAME_MAX,
+			   len);
+	for (size_t i = 0; i < check->config->services; i++) {
+		const struct service_conf *other = check->config->service[i];
+
+		if (strcmp(other->name, service->name) == 0) {
+			conf_error(check->context, at, "there is another service `%s`, in %s:%d",
+				   service->name, other->at.file, other->at.line);
+			return;
+		}
+	}
+}
+
+/* --------------------------------------------------------------------------------- addresses ---- */
+
+static bool resolve_listen(struct check *check, const char *text, const struct conf_place *at,
+			   struct conf_listen *listen_r)
+{
+	char reason[RESOLVER_REASON_MAX];
+	const char *wrong = NULL;
+	struct listen_name name;
+
+	*listen_r = (struct conf_listen){ .text = text, .at = *at };
+	if (listen_name_parse(&name, text, &wrong) < 0) {
+		conf_error(check->context, at, "cannot listen on `%s`: %s", text, wrong);
+		return false;
+	}
+	listen_r->kind = name.kind;
+	if (name.kind == LISTEN_SYSTEMD) {
+		listen_r->systemd_name = conf_strdup(check->context, name.name);
+		check->addresses++;
+		return listen_r->systemd_name;
+	}
+	if (resolver_listen(check->resolver, text, &name, &listen_r->address, &listen_r->addresses,
+			    reason) < 0) {
+		conf_error(check->context, at, "cannot listen on `%s`: %s", text, reason);
+		return false;
+	}
+	check->addresses += listen_r->addresses;
+	return true;
+}
+
+static void resolve_listens(struct check *check, const struct core_service *core,
+			    struct service_conf *service)
+{
+	struct conf_listen *listen =
+		conf_alloc(check->context, (core->listen.n + 1) * sizeof(*listen));
+
+	if (!listen)
+		return;
+	service->listen = listen;
+	for (size_t i = 0; i < core->listen.n; i++) {
+		if (resolve_listen(check, core->listen.word[i], &core->listen.at[i],
+				   &listen[service->listens]))
+			service->listens++;
+		if (check->addresses > CONF_ADDRESSES_MAX) {
+			conf_error(check->context, &core->listen.at[i],
+				   "more than %d addresses to listen on", CONF_ADDRESSES_MAX);
+			return;
+		}
+	}
+}
+
+static bool is_any(const struct address *address)
+{
+	if (address->u.sa.sa_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&address->u.in6.sin6_addr);
+	return address->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+/* True when the kernel would refuse the second one: equal, or one of them any address of that port. */
+static bool is_clash(const struct address *a, const struct address *b)
+{
+	sa_family_t family_a = a->u.sa.sa_family, family_b = b->u.sa.sa_family;
+
+	if (address_equal(a, b))
+		return true;
+	if (family_a == AF_UNIX || family_b == AF_UNIX)
+		return false;
+	/* sin_port and sin6_port are at the same place. */
+	if (a->u.in.sin_port != b->u.in.sin_port)
+		return false;
+	if (family_a != family_b)
+		return a->dual || b->dual;
+	return is_any(a) || is_any(b);
+}
+
+static bool listens_clash(const struct conf_listen *a, const struct conf_listen *b)
+{
+	if (a->kind == LISTEN_SYSTEMD || b->kind == LISTEN_SYSTEMD)
+		return a->kind == b->kind && strcmp(a->systemd_name, b->systemd_name) == 0;
+	for (size_t i = 0; i < a->addresses; i++)
+		for (size_t j = 0; j < b->addresses; j++)
+			if (is_clash(&a->address[i], &b->address[j]))
+				return true;
+	return false;
+}
+
+/* An earlier listen that takes the address away; services before `services`, then this one's own. */
+static void check_clash(struct check *check, size_t services, size_t listens)
+{
+	struct service_conf *const *service = check->config->service;
+	const struct conf_listen *listen = &service[services]->listen[listens], *other;
+
+	for (size_t s = 0; s <= services; s++) {
+		size_t n = s < services ? service[s]->listens : listens;
+
+		for (size_t i = 0; i < n; i++) {
+			other = &service[s]->listen[i];
+			if (!listens_clash(listen, other))
+				continue;
+			conf_error(check->context, &listen->at,
+				   "`%s` is taken already by service %s: `%s` in %s:%d",
+				   listen->text, service[s]->name, other->text, other->at.file,
+				   other->at.line);
+			return;
+		}
+	}
+}
+
+static void check_clashes(struct check *check)
+{
+	struct config *config = check->config;
+
+	for (size_t s = 0; s < config->services; s++)
+		for (size_t i = 0; i < config->service[s]->listens; i++)
+			check_clash(check, s, i);
+}
+
+/* ---------------------------------------------------------------------- workers, privileges ---- */
+
+static void resolve_workers(struct check *check, const struct core_service *core,
+			    struct service_conf *service)
+{
+	const struct conf_range *workers = &core->workers, *spare = &core->spare;
+	const struct conf_place *at = value_place(check, core, "spare");
+	char reason[RESOLVER_REASON_MAX];
+	int cpus = 0;
+
+	service->workers_min = (int)workers->min;
+	service->workers_max = (int)workers->max;
+	if (workers->automatic) {
+		if (resolver_cpus(check->resolver, &cpus, reason) < 0)
+			conf_error(check->context, value_place(check, core, "workers"),
+				   "`workers auto`: %s", reason);
+		service->workers_min = service->workers_max = cpus;
+	}
+	service->spare_min = (int)spare->min;
+	service->spare_max = (int)spare->max;
+	if (!spare->given || !workers->given)
+		return;
+	if (service->workers_min == service->workers_max)
+		conf_error(check->context, at,
+			   "`spare` has a meaning only where `workers` is a range, as 2..16");
+	else if (spare->max > workers->max)
+		conf_error(check->context, at,
+			   "`spare` is up to %lld, but `workers` only up to %lld",
+			   (long long)spare->max, (long long)workers->max);
+	else if (spare->max == 0)
+		conf_error(check->context, at, "`spare` must be up to 1 at least");
+}
+
+static void resolve_privileges(struct check *check, const struct core_service *core,
+			       struct service_conf *service)
+{
+	char reason[RESOLVER_REASON_MAX];
+	int result;
+
+	if (core->user || core->group) {
+		result = resolver_ids(check->resolver, core->user, core->group, &service->ids,
+				      reason);
+		if (result == -2 || (result < 0 && !core->user))
+			conf_error(check->context, value_place(check, core, "group"),
+				   "group `%s`: %s", core->group, reason);
+		else if (result < 0)
+			conf_error(check->context, value_place(check, core, "user"),
+				   "user `%s`: %s", core->user, reason);
+	}
+	service->chroot = core->chroot;
+	if (core->chroot &&
+	    resolver_file(check->resolver, RESOLVER_CHROOT, core->chroot, reason) < 0)
+		conf_error(check->context, value_place(check, core, "chroot"), "chroot `%s`: %s",
+			   core->chroot, reason);
+}
+
+static void resolve_socket(struct check *check, const struct core_service *core,
+			   struct service_conf *service)
+{
+	const struct conf_node *block = conf_find(core->item.node->child, "socket");
+	const struct conf_node *node;
+	char reason[RESOLVER_REASON_MAX];
+
+	service->socket_mode = (mode_t)core->socket.mode;
+	service->socket_owner = (uid_t)-1;
+	service->socket_group = (gid_t)-1;
+	if (core->socket.owner && resolver_owner(check->resolver, core->socket.owner,
+						 &service->socket_owner, reason) < 0) {
+		node = conf_find(block->child, "owner");
+		conf_error(check->context, &node->word_at[1], "owner `%s`: %s", core->socket.owner,
+			   reason);
+	}
+	if (core->socket.group && resolver_group(check->resolver, core->socket.group,
+						 &service->socket_group, reason) < 0) {
+		node = conf_find(block->child, "group");
+		conf_error(check->context, &node->word_at[1], "group `%s`: %s", core->socket.group,
+			   reason);
+	}
+}
+
+/* ---------------------------------------------------------------------------------- services ---- */
+
+static void copy_values(const struct core_service *core, struct service_conf *service)
+{
+	service->backlog = (int)core->backlog;
+	service->connections = (int)core->connections;
+	service->header_ms = core->timeout.header;
+	service->idle_ms = core->timeout.idle;
+	service->request_ms = core->timeout.request;
+	service->drain_ms = core->timeout.drain;
+	service->park_ms = core->timeout.park;
+	service->umask = (mode_t)core->umask;
+	service->no_new_privileges = core->no_new_privileges;
+	service->nofile = core->limit.nofile;
+	service->core = core->limit.core;
+	service->as = core->limit.as;
+}
+
+static struct service_conf *make_service(struct check *check, const struct core_service *core,
+					 const char *name)
+{
+	struct service_conf *service = conf_alloc(check->context, sizeof(*service));
+
+	if (!service)
+		return NULL;
+	service->name = name;
+	service->at = core->item.node->at;
+	check_name(check, service, core->item.node);
+	copy_values(core, service);
+	resolve_listens(check, core, service);
+	resolve_socket(check, core, service);
+	resolve_workers(check, core, service);
+	resolve_privileges(check, core, service);
+	service->module = core->handler.module;
+	service->handler = core->handler.node;
+	if (service->module && resolver_is_live(check->resolver))
+		check_module(check->context, check->config->modules, service->module,
+			     service->handler);
+	return service;
+}
+
+static void make_services(struct check *check, const struct core *core)
+{
+	struct config *config = check->config;
+	struct service_conf **list =
+		conf_alloc(check->context, (core->services.n + 1) * sizeof(struct service_conf *));
+
+	if (!list)
+		return;
+	config->service = list;
+	for (size_t i = 0; i < core->services.n; i++) {
+		const struct core_service *service = core->services.item[i];
+
+		if (i == CONF_SERVICES_MAX) {
+			conf_error(check->context, &service->item.node->at, "more than %d services",
+				   CONF_SERVICES_MAX);
+			return;
+		}
+		list[i] = make_service(check, service, core->services.label[i]);
+		if (!list[i])
+			return;
+		config->services++;
+	}
+}
+
+static void check_files(struct check *check, const struct core *core)
+{
+	const struct conf_node *root = check->config->root;
+	char reason[RESOLVER_REASON_MAX];
+
+	if (core->log.kind == LOG_TO_FILE && core->log.path &&
+	    resolver_file(check->resolver, RESOLVER_LOG, core->log.path, reason) < 0)
+		conf_error(check->context, &conf_find(root, "log")->word_at[1], "log `%s`: %s",
+			   core->log.path, reason);
+	if (core->pidfile &&
+	    resolver_file(check->resolver, RESOLVER_PIDFILE, core->pidfile, reason) < 0)
+		conf_error(check->context, &conf_find(root, "pidfile")->word_at[1],
+			   "pidfile `%s`: %s", core->pidfile, reason);
+}
+
+void check_config(struct conf_context *context, struct resolver *resolver, struct config *config)
+{
+	struct check check = {
+		.context = context,
+		.resolver = resolver,
+		.schema = { context, core_directives, config->modules },
+		.config = config,
+	};
+	struct core core = { .user = NULL };
+
+	core_apply(&check.schema, config->root, &core);
+	if (!conf_find(config->root, "service") && context->errors->total == 0)
+		conf_error(context, &(struct conf_place){ config->path, 0, 0 },
+			   "there is no service: service NAME { listen *:8080; handler NAME }");
+	config->log = core.log;
+	config->pidfile = core.pidfile;
+	check_files(&check, &core);
+	make_services(&check, &core);
+	check_clashes(&check);
+}
+
+/* ----------------------------------------------------------------------------------- modules ---- */
+
+struct mu_report {
+	struct conf_context *context;
+	const struct conf_node *handler;
+};
+
+/* The first directive of that name in the block, or in a block of it. */
+static const struct conf_node *find_deep(const struct conf_node *first, const char *name)
+{
+	const struct conf_node *found = conf_find(first, name);
+
+	for (; first && !found; first = first->next)
+		found = find_deep(first->child, name);
+	return found;
+}
+
+void mu_error(struct mu_report *report, const char *directive, const char *format, ...)
+{
+	const struct conf_node *node =
+		directive ? find_deep(report->handler->child, directive) : NULL;
+	const struct conf_place *at = &report->handler->at;
+	va_list args;
+
+	if (node)
+		at = node->words > 1 ? &node->word_at[1] : &node->at;
+	va_start(args, format);
+	conf_verror(report->context, at, format, args);
+	va_end(args);
+}
+
+void *check_module(struct conf_context *context, const struct mu_module *const *modules,
+		   const struct mu_module *module, const struct conf_node *handler)
+{
+	struct schema schema = { context, core_directives, modules };
+	struct mu_report report = { context, handler };
+	size_t before = context->errors->total;
+	void *block = conf_alloc(context, module->config_size ? module->config_size : 1);
+
+	if (!block)
+		return NULL;
+	if (module->directives)
+		schema_apply(&schema, module->directives, handler, handler->child, block);
+	if (context->errors->total == before && module->check)
+		module->check(block, &report);
+	return context->errors->total == before ? block : NULL;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A configuration's life, as config.h says: the steps of a load in their order (files, tree, schema, checks
+ * and resolving), capture and restore, the reference count. The steps themselves are elsewhere.
+ */
+#include "config/config.h"
+
+#include "config/capture.h"
+#include "config/check.h"
+#include "config/load.h"
+#include "config/parser.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ARENA_CHUNK = 16 << 10, CAPTURE_MAX = 256 << 20 };
+
+static const struct conf_place nowhere;
+
+/* An empty configuration, and the context to fill it in. NULL with the error added. */
+static struct config *config_new(struct conf_context *context,
+				 const struct mu_module *const *modules, struct conf_errors *errors)
+{
+	struct config *config = NULL;
+
+	*context = (struct conf_context){ .arena = arena_new(ARENA_CHUNK), .errors = errors };
+	if (context->arena)
+		config = arena_alloc(context->arena, sizeof(*config));
+	if (!config) {
+		conf_error(context, &nowhere, "out of memory");
+		arena_free(context->arena);
+		return NULL;
+	}
+	config->arena = context->arena;
+	config->refs = 1;
+	config->modules = modules;
+	return config;
+}
+
+/* A configuration with errors is none. */
+static struct config *config_finish(struct config *config, const struct conf_errors *errors,
+				    size_t before)
+{
+	if (errors->total == before)
+		return config;
+	config_unref(config);
+	return NULL;
+}
+
+static void config_build(struct conf_context *context, struct resolver *resolver,
+			 struct config *config)
+{
+	check_config(context, resolver, config);
+	config->resolved = resolver->first;
+}
+
+/* A daemon changes its folder: a path that stays good is absolute. */
+static const char *absolute_path(struct conf_context *context, const char *path)
+{
+	char folder[PATH_MAX];
+
+	while (path[0] == '.' && path[1] == '/')
+		path += 2;
+	if (path[0] == '/')
+		return conf_strdup(context, path);
+	if (!getcwd(folder, sizeof(folder))) {
+		conf_error(context, &nowhere, "cannot tell the current folder: %s",
+			   strerror(errno));
+		return NULL;
+	}
+	return conf_printf(context, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
+}
+
+struct config *load_file(const char *path, const struct mu_module *const *modules,
+			 const struct resolver_ops *ops, struct conf_errors *errors)
+{
+	struct conf_context context;
+	struct resolver resolver;
+	size_t before = errors->total;
+	struct config *config = config_new(&context, modules, errors);
+	bool sound = false;
+
+	if (!config)
+		return NULL;
+	resolver_init(&resolver, &context, ops);
+	config->path = absolute_path(&context, path);
+	if (config->path)
+		config->root = conf_parse_file(&context, config->path, &sound);
+	/* Where braces were lost every other complaint would be about the wrong thing. */
+	if (config->path && sound && context.source)
+		config_build(&context, &resolver, config);
+	return config_finish(config, errors, before);
+}
+
+struct config *load_text(const char *name, const char *text, size_t len,
+			 const struct mu_module *const *modules, const struct resolver_ops *ops,
+			 struct conf_errors *errors)
+{
+	struct conf_context context;
+	struct resolver resolver;
+	size_t before = errors->total;
+	struct config *config = config_new(&context, modules, errors);
+	bool sound;
+
+	if (!config)
+		return NULL;
+	resolver_init(&resolver, &context, ops);
+	config->path = conf_strdup(&context, name);
+	if (config->path) {
+		config->root = conf_parse_text(&context, config->path, text, len, &sound);
+		if (sound)
+			config_build(&context, &resolver, config);
+	}
+	return config_finish(config, errors, before);
+}
+
+struct config *config_load(const char *path, const struct mu_module *const *modules,
+			   struct conf_errors *errors)
+{
+	return load_file(path, modules, &resolver_system, errors);
+}
+
+int config_capture(const struct config *config, int fd)
+{
+	struct capture capture = { config->path, config->root, config->resolved };
+	size_t len;
+	char *data = capture_encode(&capture, &len);
+	int result, saved;
+
+	if (!data)
+		return -1;
+	result = fd_write_all(fd, data, len);
+	saved = errno;
+	free(data);
+	errno = saved;
+	return result;
+}
+
+struct config *load_capture(const void *data, size_t len, const struct mu_module *const *modules,
+			    struct conf_errors *errors)
+{
+	struct conf_context context;
+	struct resolver resolver;
+	struct capture capture;
+	size_t before = errors->total;
+	struct config *config = config_new(&context, modules, errors);
+
+	if (!config)
+		return NULL;
+	if (capture_decode(&context, data, len, &capture) == 0) {
+		config->path = capture.path;
+		config->root = capture.root;
+		resolver_init_replay(&resolver, &context, capture.resolved);
+		config_build(&context, &resolver, config);
+	}
+	return config_finish(config, errors, before);
+}
+
+/* The whole of it, read from the beginning. malloc'd, or NULL with errno. */
+static char *read_capture(int fd, size_t *len_r)
+{
+	struct stat st;
+	char *data;
+	size_t len = 0;
+
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	if (st.st_size < 0 || st.st_size > CAPTURE_MAX) {
+		errno = EFBIG;
+		return NULL;
+	}
+	data = malloc((size_t)st.st_size + 1);
+	while (data && len < (size_t)st.st_size) {
+		ssize_t n = pread(fd, data + len, (size_t)st.st_size - len, (off_t)len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			free(data);
+			return NULL;
+		}
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	*len_r = len;
+	return data;
+}
+
+struct config *config_restore(int fd, const struct mu_module *const *modules,
+			      struct conf_errors *errors)
+{
+	struct conf_context context = { .errors = errors };
+	struct config *config;
+	size_t len;
+	char *data = read_capture(fd, &len);
+
+	if (!data) {
+		conf_error(&context, &nowhere, "cannot read the captured configuration: %s",
+			   strerror(errno));
+		return NULL;
+	}
+	config = load_capture(data, len, modules, errors);
+	free(data);
+	return config;
+}
+
+struct config *config_ref(struct config *config)
+{
+	config->refs++;
+	return config;
+}
+
+void config_unref(struct config *config)
+{
+	if (config && --config->refs == 0)
+		arena_free(config->arena);
+}
+
+void *config_module_block(const struct service_conf *service, struct arena *arena,
+			  struct conf_errors *errors)
+{
+	const struct mu_module *const modules[] = { service->module, NULL };
+	struct conf_context context = { .arena = arena, .errors = errors };
+
+	return check_module(&context, modules, service->module, service->handler);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* The core's tables, as core.h says: every directive that is not a module's, with its default and help. */
+#include "config/core.h"
+
+#define TOP(field)     offsetof(struct core, field)
+#define SERVICE(field) offsetof(struct core_service, field)
+/* Within a block the offsets count from the block's own. */
+#define INNER(block, field) (SERVICE(block.field) - SERVICE(block))
+
+enum {
+	WORKERS_MAX = 65535,
+	CONNECTIONS_MAX = 1000000,
+	BACKLOG_MAX = 65535,
+	NOFILE_MIN = 16,
+	NOFILE_MAX = 1 << 30
+};
+
+/* A limit of time: 0 is none, and more than a year is a mistake. */
+#define TIME_MAX (INT64_C(366) * 24 * 60 * 60 * 1000)
+
+static const struct mu_directive socket_directives[] = {
+	{ "mode", (enum mu_type)CONF_MODE, INNER(socket, mode), "0660",
+	  .help = "permissions of Unix sockets" },
+	{ "owner", MU_STRING, INNER(socket, owner), .help = "user who owns Unix sockets" },
+	{ "group", MU_STRING, INNER(socket, group), .help = "group of Unix sockets" },
+	{ NULL },
+};
+
+static const struct mu_directive timeout_directives[] = {
+	{ "header", MU_TIME, INNER(timeout, header), "10s", 0, TIME_MAX,
+	  .help = "from the first byte of a request to the end of its header" },
+	{ "idle", MU_TIME, INNER(timeout, idle), "75s", 0, TIME_MAX,
+	  .help = "while no byte moves on a connection" },
+	{ "request", MU_TIME, INNER(timeout, request), "0", 0, TIME_MAX,
+	  .help = "for one request as a whole; 0: none" },
+	{ "drain", MU_TIME, INNER(timeout, drain), "30s", 0, TIME_MAX,
+	  .help = "for what is in flight when a worker is to go" },
+	{ "park", MU_TIME, INNER(timeout, park), "1s", 0, TIME_MAX,
+	  .help = "how long a direct worker waits for a client between requests" },
+	{ NULL },
+};
+
+static const struct mu_directive limit_directives[] = {
+	{ "nofile", (enum mu_type)CONF_LIMIT, INNER(limit, nofile), "inherit", NOFILE_MIN,
+	  NOFILE_MAX, .help = "open descriptors of a worker" },
+	{ "core", (enum mu_type)CONF_LIMIT, INNER(limit, core), "inherit",
+	  .help = "size of a core dump" },
+	{ "as", (enum mu_type)CONF_LIMIT, INNER(limit, as), "inherit",
+	  .help = "address space of a worker" },
+	{ NULL },
+};
+
+static const struct mu_directive service_directives[] = {
+	{ "listen", (enum mu_type)CONF_PLACED, SERVICE(listen), .required = true,
+	  .help = "listen *:8080, [::1]:80, HOST:PORT, unix:/PATH, systemd:NAME" },
+	{ "backlog", MU_INT, SERVICE(backlog), "4096", 1, BACKLOG_MAX,
+	  .help = "connections that may wait to be accepted" },
+	{ "socket", MU_BLOCK, SERVICE(socket), .block = socket_directives,
+	  .help = "permissions of Unix sockets" },
+	{ "handler", (enum mu_type)CONF_HANDLER, SERVICE(handler), .required = true,
+	  .help = "handler NAME { ... } says what serves a connection" },
+	{ "workers", (enum mu_type)CONF_COUNT, SERVICE(workers), "auto", 0, WORKERS_MAX,
+	  .help = "processes: N, N..M by need, or auto, one for each CPU" },
+	{ "spare", (enum mu_type)CONF_RANGE, SERVICE(spare), NULL, 0, WORKERS_MAX,
+	  .help = "idle workers to keep: N..M, where `workers` is a range" },
+	{ "connections", MU_INT, SERVICE(connections), "1", 1, CONNECTIONS_MAX,
+	  .help = "connections that one worker holds at once" },
+	{ "timeout", MU_BLOCK, SERVICE(timeout), .block = timeout_directives,
+	  .help = "time limits" },
+	{ "user", MU_STRING, SERVICE(user), .help = "user whom the workers run as" },
+	{ "group", MU_STRING, SERVICE(group),
+	  .help = "group of the workers, instead of the user's" },
+	{ "chroot", MU_PATH, SERVICE(chroot), .help = "folder that becomes the workers' /" },
+	{ "umask", (enum mu_type)CONF_MODE, SERVICE(umask), "0022",
+	  .help = "permissions that files made by workers never have" },
+	{ "no-new-privileges", MU_BOOL, SERVICE(no_new_privileges), "yes",
+	  .help = "set-user-ID programs do not work in workers" },
+	{ "limit", MU_BLOCK, SERVICE(limit), .block = limit_directives,
+	  .help = "resource limits of a worker" },
+	{ NULL },
+};
+
+const struct mu_directive core_directives[] = {
+	{ "user", MU_STRING, TOP(user), .help = "for services that do not say otherwise" },
+	{ "group", MU_STRING, TOP(group), .help = "for services that do not say otherwise" },
+	{ "log", (enum mu_type)CONF_LOG, TOP(log), "stderr info",
+	  .help = "stderr, syslog, syslog:FACILITY or a file; then error ... debug" },
+	{ "pidfile", MU_PATH, TOP(pidfile), .help = "file that holds the master's process number" },
+	{ "service", (enum mu_type)CONF_ITEMS, TOP(services), .block = service_directives,
+	  .block_size = sizeof(struct core_service), .help = "service NAME { ... }" },
+	{ NULL },
+};
+
+static void take_over(const struct core *core, struct core_service *service)
+{
+	struct conf_range *workers = &service->workers;
+
+	/* The group belongs to the user: a service that has its own takes neither. */
+	if (!service->user && !service->group)
+		service->group = core->group;
+	if (!service->user)
+		service->user = core->user;
+	if (!service->spare.given && workers->min < workers->max) {
+		service->spare =
+			(struct conf_range){ .min = workers->min > 0, .max = 4, .given = true };
+		if (service->spare.max > workers->max)
+			service->spare.max = workers->max;
+	}
+}
+
+void core_apply(const struct schema *schema, const struct conf_node *root, struct core *core_r)
+{
+	schema_apply(schema, core_directives, NULL, root, core_r);
+	for (size_t i = 0; i < core_r->services.n; i++)
+		take_over(core_r, core_r->services.item[i]);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The directives of musterd itself: the table for the top level, and what it fills. */
+#ifndef CONFIG_CORE_H
+#define CONFIG_CORE_H
+
+#include "config/schema.h"
+
+struct core_service {
+	struct conf_item item;
+	struct conf_words listen;
+	int64_t backlog;
+	struct {
+		int64_t mode;
+		const char *owner, *group;
+	} socket;
+	struct conf_handler handler;
+	struct conf_range workers, spare;
+	int64_t connections;
+	struct {
+		int64_t header, idle, request, drain, park;
+	} timeout;
+	const char *user, *group, *chroot;
+	int64_t umask;
+	bool no_new_privileges;
+	struct {
+		int64_t nofile, core, as;
+	} limit;
+};
+
+struct core {
+	const char *user, *group;
+	struct log_target log;
+	const char *pidfile;
+	struct mu_blocks services; /* of struct core_service */
+};
+
+extern const struct mu_directive core_directives[];
+
+/*
+ * Applies the table to the tree; then the services have what they take over from the top level, and a
+ * pool that can grow has its spare workers.
+ */
+void core_apply(const struct schema *schema, const struct conf_node *root, struct core *core_r);
+
+#endif

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+/* The types of a schema table: what the words of one directive mean, and the words for a value. */
+#include "config/schema.h"
+
+#include "config/lexer.h"
+#include "config/parser.h"
+#include "config/suggest.h"
+#include "config/value.h"
+
+#include <string.h>
+
+static void fail_value(const struct schema *schema, const struct conf_node *node,
+		       const char *wanted)
+{
+	conf_error(schema->context, &node->word_at[1], "`%s` wants %s, not `%s`", node->word[0],
+		   wanted, node->word[1]);
+}
+
+static const char *int_text(int64_t value, char *buffer)
+{
+	snprintf(buffer, VALUE_TEXT_MAX, "%lld", (long long)value);
+	return buffer;
+}
+
+/* ------------------------------------------------------------------------- numbers and words ---- */
+
+static void parse_bool(const struct schema *schema, const struct mu_directive *directive,
+		       const struct conf_node *node, void *field)
+{
+	const char *word = schema_word(schema, node, "yes or no");
+	const char *wrong = word ? value_bool(word, field) : NULL;
+
+	(void)directive;
+	if (wrong)
+		fail_value(schema, node, wrong);
+}
+
+static void print_bool(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	(void)directive;
+	fputs(*(const bool *)field ? "yes" : "no", out);
+}
+
+typedef const char *value_parser(const char *text, int64_t *value_r);
+typedef const char *value_printer(int64_t value, char *buffer);
+
+static void parse_number(const struct schema *schema, const struct mu_directive *directive,
+			 const struct conf_node *node, const char *wanted, value_parser *parser,
+			 value_printer *printer, void *field)
+{
+	const char *word = schema_word(schema, node, wanted), *wrong;
+	int64_t value;
+
+	if (!word)
+		return;
+	wrong = parser(word, &value);
+	if (wrong)
+		fail_value(schema, node, wrong);
+	else if (schema_in_range(schema, directive, node, value, printer))
+		*(int64_t *)field = value;
+}
+
+static void parse_int(const struct schema *schema, const struct mu_directive *directive,
+		      const struct conf_node *node, void *field)
+{
+	parse_number(schema, directive, node, "a whole number", value_int, int_text, field);
+}
+
+static void parse_size(const struct schema *schema, const struct mu_directive *directive,
+		       const struct conf_node *node, void *field)
+{
+	parse_number(schema, directive, node, "a size: 4096, 64k, 2M, 1G", value_size,
+		     value_size_text, field);
+}
+
+static void parse_time(const struct schema *schema, const struct mu_directive *directive,
+		       const struct conf_node *node, void *field)
+{
+	parse_number(schema, directive, node, "a time: 250ms, 10s, 5min, 2h, 1d", value_time,
+		     value_time_text, field);
+}
+
+static void print_int(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	(void)directive;
+	fprintf(out, "%lld", (long long)*(const int64_t *)field);
+}
+
+static void print_size(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	char text[VALUE_TEXT_MAX];
+
+	(void)directive;
+	fputs(value_size_text(*(const int64_t *)field, text), out);
+}
+
+static void print_time(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	char text[VALUE_TEXT_MAX];
+
+	(void)directive;
+	fputs(value_time_text(*(const int64_t *)field, text), out);
+}
+
+/* Without a default the field is zero, and zero may be out of range. */
+static bool is_number_unset(const struct mu_directive *directive, const void *field)
+{
+	return *(const int64_t *)field == 0 && !directive->dflt && directive->min > 0;
+}
+
+static void parse_string(const struct schema *schema, const struct mu_directive *directive,
+			 const struct conf_node *node, void *field)
+{
+	const char *word = schema_word(schema, node, "a word");
+
+	if (word && directive->type == MU_PATH) {
+		if (*word)
+			word = conf_path(schema->context, &node->word_at[1], word);
+		else
+			fail_value(schema, node, "a path");
+	}
+	*(const char **)field = word;
+}
+
+static void print_string(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	(void)directive;
+	lexer_quote(*(const char *const *)field, out);
+}
+
+static bool is_string_unset(const struct mu_directive *directive, const void *field)
+{
+	(void)directive;
+	return !*(const char *const *)field;
+}
+
+static void parse_enum(const struct schema *schema, const struct mu_directive *directive,
+		       const struct conf_node *node, void *field)
+{
+	const char *word = schema_word(schema, node, directive->words);
+	int index = word ? value_enum(word, directive->words) : 0;
+
+	if (index < 0)
+		fail_value(schema, node, directive->words);
+	else
+		*(int *)field = index;
+}
+
+static void print_enum(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	const char *word = directive->words;
+
+	for (int i = *(const int *)field; i > 0; i--)
+		word = strchr(word, '|') + 1;
+	fprintf(out, "%.*s", (int)strcspn(word, "|"), word);
+}
+
+/* ------------------------------------------------------------------------------------- lists ---- */
+
+static void parse_words(const struct schema *schema, const struct mu_directive *directive,
+			const struct conf_node *node, void *field)
+{
+	struct mu_words *words = field;
+	size_t more = node->words - 1;
+	const char **word;
+
+	(void)directive;
+	if (more == 0) {
+		conf_error(schema->context, &node->at, "`%s` needs one word or more",
+			   node->word[0]);
+		return;
+	}
+	word = schema_grow(schema, words->word, words->n, more, sizeof(*word));
+	if (!word)
+		return;
+	memcpy(word + words->n, node->word + 1, more * sizeof(*word));
+	*words = (struct mu_words){ words->n + more, word };
+}
+
+static void parse_placed(const struct schema *schema, const struct mu_directive *directive,
+			 const struct conf_node *node, void *field)
+{
+	struct conf_words *words = field;
+	size_t more = node->words - 1;
+	const char **word;
+	struct conf_place *at;
+
+	(void)directive;
+	if (more == 0) {
+		conf_error(schema->context, &node->at, "`%s` needs an address: *:8080, unix:/path",
+			   node->word[0]);
+		return;
+	}
+	word = schema_grow(schema, words->word, words->n, more, sizeof(*word));
+	at = schema_grow(schema, words->at, words->n, more, sizeof(*at));
+	if (!word || !at)
+		return;
+	memcpy(word + words->n, node->word + 1, more * sizeof(*word));
+	memcpy(at + words->n, node->word_at + 1, more * sizeof(*at));
+	*words = (struct conf_words){ words->n + more, word, at };
+}
+
+/* mu_words and conf_words begin alike; places are not printed. */
+static void print_words(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	const struct mu_words *words = field;
+
+	(void)directive;
+	for (size_t i = 0; i < words->n; i++) {
+		if (i > 0)
+			fputc(' ', out);
+		lexer_quote(words->word[i], out);
+	}
+}
+
+static void print_placed(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	const struct conf_words *placed = field;
+	struct mu_words words = { placed->n, placed->word };
+
+	print_words(directive, &words, out);
+}
+
+static bool is_words_unset(const struct mu_directive *directive, const void *field)
+{
+	(void)directive;
+	return ((const struct mu_words *)field)->n == 0;
+}
+
+/* ---------------------------------------------------------------------------- the core's own ---- */
+
+static void parse_mode(const struct schema *schema, const struct mu_directive *directive,
+		       const struct conf_node *node, void *field)
+{
+	const char *word = schema_word(schema, node, "octal permissions: 0660");
+	const char *wrong = word ? value_mode(word, field) : NULL;
+
+	(void)directive;
+	if (wrong)
+		fail_value(schema, node, wrong);
+}
+
+static void print_mode(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	(void)directive;
+	fprintf(out, "%04llo", (unsigned long long)*(const int64_t *)field);
+}
+
+static void parse_limit(const struct schema *schema, const struct mu_directive *directive,
+			const struct conf_node *node, void *field)
+{
+	const char *word = schema_word(schema, node, "a size, or inherit");
+
+	if (word && strcmp(word, "inherit") == 0)
+		*(int64_t *)field = CONF_INHERIT;
+	else if (word && strcmp(word, "unlimited") == 0 && directive->max == 0)
+		*(int64_t *)field = CONF_UNLIMITED;
+	else if (word)
+		parse_size(schema, directive, node, field);
+}
+
+static void print_limit(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	int64_t value = *(const int64_t *)field;
+
+	if (value == CONF_INHERIT)
+		fputs("inherit", out);
+	else if (value == CONF_UNLIMITED)
+		fputs("unlimited", out);
+	else
+		print_size(directive, field, out);
+}
+
+static void parse_range(const struct schema *schema, const struct mu_directive *directive,
+			const struct conf_node *node, void *field)
+{
+	const char *word = schema_word(schema, node, "a range: 1..4"), *wrong;
+	struct conf_range range = { .given = true };
+
+	if (!word)
+		return;
+	wrong = value_range(word, &range.min, &range.max);
+	if (wrong)
+		fail_value(schema, node, wrong);
+	else if (schema_in_range(schema, directive, node, range.min, int_text) &&
+		 schema_in_range(schema, directive, node, range.max, int_text))
+		*(struct conf_range *)field = range;
+}
+
+static void parse_count(const struct schema *schema, const struct mu_directive *directive,
+			const struct conf_node *node, void *field)
+{
+	static const char wanted[] = "a number, a range as 2..16, or auto";
+	const char *word = schema_word(schema, node, wanted);
+	struct conf_range *range = field;
+	int64_t value;
+
+	if (!word)
+		return;
+	if (strcmp(word, "auto") == 0) {
+		*range = (struct conf_range){ .automatic = true, .given = true };
+	} else if (strstr(word, "..")) {
+		parse_range(schema, directive, node, field);
+	} else if (value_int(word, &value)) {
+		fail_value(schema, node, wanted);
+	} else if (value == 0) {
+		conf_error(schema->context, &node->word_at[1],
+			   "`%s 0` would serve nobody; `%s 0..N` starts them on demand",
+			   directive->name, directive->name);
+	} else if (schema_in_range(schema, directive, node, value, int_text)) {
+		*range = (struct conf_range){ .min = value, .max = value, .given = true };
+	}
+}
+
+static void print_range(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	const struct conf_range *range = field;
+
+	if (range->automatic)
+		fputs("auto", out);
+	else if (range->min == range->max && (int)directive->type == CONF_COUNT)
+		fprintf(out, "%lld", (long long)range->min);
+	else
+		fprintf(out, "%lld..%lld", (long long)range->min, (long long)range->max);
+}
+
+static bool is_range_unset(const struct mu_directive *directive, const void *field)
+{
+	(void)directive;
+	return !((const struct conf_range *)field)->given;
+}
+
+static void note_count(const void *field, FILE *out)
+{
+	const struct conf_range *range = field;
+
+	if (range->automatic)
+		fprintf(out, ", here %lld", (long long)range->max);
+}
+
+static const struct {
+	const char *name;
+	int value;
+} facilities[] = {
+	{ "daemon", LOG_DAEMON }, { "user", LOG_USER },     { "local0", LOG_LOCAL0 },
+	{ "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 },
+	{ "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 },
+	{ "local7", LOG_LOCAL7 }, { "auth", LOG_AUTH },     { "cron", LOG_CRON },
+	{ "mail", LOG_MAIL },     { "news", LOG_NEWS },     { "ftp", LOG_FTP },
+};
+
+enum { FACILITIES = sizeof(facilities) / sizeof(facilities[0]) };
+
+static bool parse_facility(const char *name, struct log_target *log)
+{
+	log->kind = LOG_TO_SYSLOG;
+	for (int i = 0; i < FACILITIES; i++)
+		if (strcmp(facilities[i].name, name) == 0) {
+			log->facility = facilities[i].value;
+			return true;
+		}
+	return false;
+}
+
+static bool parse_log_target(const struct schema *schema, const struct conf_node *node,
+			     struct log_target *log)
+{
+	const char *word = node->word[1];
+
+	if (strcmp(word, "stderr") == 0) {
+		log->kind = LOG_TO_STDERR;
+	} else if (strcmp(word, "syslog") == 0) {
+		parse_facility("daemon", log);
+	} else if (strncmp(word, "syslog:", 7) == 0) {
+		if (!parse_facility(word + 7, log)) {
+			conf_error(schema->context, &node->word_at[1],
+				   "unknown syslog facility `%s`: daemon, user, local0 to local7, "
+				   "auth, cron, mail, news, ftp",
+				   word + 7);
+			return false;
+		}
+	} else if (!*word) {
+		fail_value(schema, node, "stderr, syslog, syslog:FACILITY or a file");
+		return false;
+	} else {
+		log->kind = LOG_TO_FILE;
+		log->path = conf_path(schema->context, &node->word_at[1], word);
+	}
+	return true;
+}
+
+static const char *const levels[] = { [LOG_ERR] = "error",
+				      [LOG_WARNING] = "warning",
+				      [LOG_NOTICE] = "notice",
+				      [LOG_INFO] = "info",
+				      [LOG_DEBUG] = "debug" };
+
+static int parse_level(const char *word)
+{
+	for (int level = LOG_ERR; level <= LOG_DEBUG; level++)
+		if (strcmp(word, levels[level]) == 0)
+			return level;
+	if (strcmp(word, "err") == 0)
+		return LOG_ERR;
+	return strcmp(word, "warn") == 0 ? LOG_WARNING : -1;
+}
+
+static void parse_log(const struct schema *schema, const struct mu_directive *directive,
+		      const struct conf_node *node, void *field)
+{
+	struct log_target log = { .level = LOG_INFO };
+
+	(void)directive;
+	if (node->words < 2) {
+		conf_error(schema->context, &node->at,
+			   "`log` needs a target: stderr, syslog, syslog:FACILITY or a file");
+	} else if (node->words > 3) {
+		conf_error(schema->context, &node->word_at[3],
+			   "`log` takes a target and a level, nothing more");
+	} else if (parse_log_target(schema, node, &log)) {
+		if (node->words == 3)
+			log.level = parse_level(node->word[2]);
+		if (log.level < 0)
+			conf_error(schema->context, &node->word_at[2],
+				   "unknown level `%s`: error, warning, notice, info, debug",
+				   node->word[2]);
+		else
+			*(struct log_target *)field = log;
+	}
+}
+
+static void print_log(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	const struct log_target *log = field;
+	int i = 0;
+
+	(void)directive;
+	if (log->kind == LOG_TO_SYSLOG) {
+		while (i < FACILITIES - 1 && facilities[i].value != log->facility)
+			i++;
+		fprintf(out, "syslog:%s", facilities[i].name);
+	} else if (log->kind == LOG_TO_FILE) {
+		lexer_quote(log->path, out);
+	} else {
+		fputs("stderr", out);
+	}
+	fprintf(out, " %s", levels[log->level]);
+}
+
+static void parse_handler(const struct schema *schema, const struct mu_directive *directive,
+			  const struct conf_node *node, void *field)
+{
+	const char *name = schema_word(schema, node, "the name of a handler");
+	const struct mu_module *const *module = schema->modules;
+
+	(void)directive;
+	if (!name)
+		return;
+	while (*module && strcmp((*module)->name, name) != 0)
+		module++;
+	if (!*module) {
+		suggest_handler(schema, node);
+		return;
+	}
+	if (!(*module)->directives && node->child)
+		conf_error(schema->context, &node->child->at,
+			   "the handler `%s` has no directives of its own", name);
+	*(struct conf_handler *)field = (struct conf_handler){ *module, node };
+}
+
+const struct schema_type *schema_type(int type)
+{
+	static const struct schema_type types[CONF_TYPES_END] = {
+		[MU_BOOL] = { parse_bool, print_bool },
+		[MU_INT] = { parse_int, print_int, is_number_unset },
+		[MU_SIZE] = { parse_size, print_size, is_number_unset },
+		[MU_TIME] = { parse_time, print_time, is_number_unset },
+		[MU_STRING] = { parse_string, print_string, is_string_unset },
+		[MU_PATH] = { parse_string, print_string, is_string_unset },
+		[MU_ENUM] = { parse_enum, print_enum },
+		[MU_WORDS] = { parse_words, print_words, is_words_unset, .repeats = true },
+		[MU_BLOCK] = { .has_block = true },
+		[MU_BLOCKS] = { .has_block = true, .repeats = true },
+		[CONF_ITEMS] = { .has_block = true, .repeats = true },
+		[CONF_PLACED] = { parse_placed, print_placed, .repeats = true },
+		[CONF_MODE] = { parse_mode, print_mode },
+		[CONF_LIMIT] = { parse_limit, print_limit },
+		[CONF_RANGE] = { parse_range, print_range, is_range_unset },
+		[CONF_COUNT] = { parse_count, print_range, is_range_unset, note_count },
+		[CONF_LOG] = { parse_log, print_log },
+		[CONF_HANDLER] = { parse_handler, .has_block = true },
+	};
+
+	if (type <= 0 || type >= CONF_TYPES_END)
+		return NULL;
+	return types[type].parse || types[type].has_block ? &types[type] : NULL;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which log the master and its workers write to: opened for a new generation before it is known whether
+ * that will serve, and opened anew after a rotation. Writing lines is base/log.h's.
+ */
+#include "base/fd.h"
+#include "base/log.h"
+#include "master/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * A daemon gives up the standard error that it was started with, which may be a terminal or the pipe of
+ * a program that waits for its end; only a file can go on being written. So the log goes to syslog instead.
+ */
+static int open_for_daemon(const struct master *master, struct log_target *target)
+{
+	int fd;
+
+	if (master->daemon.error_file >= 0)
+		return fcntl(master->daemon.error_file, F_DUPFD_CLOEXEC, 3);
+	target->kind = LOG_TO_SYSLOG;
+	target->facility = LOG_DAEMON;
+	fd = log_open_target(target);
+	if (fd >= 0)
+		return fd;
+	log_warning("a daemon has no standard error and syslog does not answer (%s): nothing is "
+		    "logged; use \"log PATH\"",
+		    strerror(errno));
+	target->kind = LOG_TO_STDERR;
+	return open("/dev/null", O_WRONLY | O_CLOEXEC);
+}
+
+int logs_open(const struct master *master, const struct config *config, struct log_target *target_r)
+{
+	*target_r = config->log;
+	if (master->daemon.on && target_r->kind == LOG_TO_STDERR)
+		return open_for_daemon(master, target_r);
+	return log_open_target(target_r);
+}
+
+/* Another descriptor for a configuration's log file; -1: it is no file, or cannot be opened (logged). */
+static int open_file_of(const struct config *config)
+{
+	int fd;
+
+	if (config->log.kind != LOG_TO_FILE)
+		return -1;
+	fd = log_open_target(&config->log);
+	if (fd < 0)
+		log_err("cannot open %s, the old log is used on: %s", config->log.path,
+			strerror(errno));
+	return fd;
+}
+
+void logs_reopen(struct master *master)
+{
+	struct pool *pool;
+	int fd = master->config ? open_file_of(master->config) : -1;
+
+	if (fd >= 0) {
+		log_replace_fd(fd);
+		log_notice("%s opened anew", master->config->log.path);
+	}
+	/* Each generation has its own idea of where its log is. */
+	TAILQ_FOREACH (pool, &master->pools, link) {
+		fd = open_file_of(pool->config);
+		if (fd >= 0)
+			pool_reopen(pool, fd);
+		fd_close(&fd);
+	}
+}

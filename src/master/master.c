@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* The master's making, turning and unmaking, as master.h says. What it does in its turns is in its parts. */
+#include "master/master.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "master/state.h"
+
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+/* The working directory changes when we become a daemon. malloc'd; NULL with errno. */
+static char *absolute_path(const char *path)
+{
+	char *here, *whole = NULL;
+
+	if (path[0] == '/')
+		return strdup(path);
+	here = getcwd(NULL, 0);
+	if (here && asprintf(&whole, "%s/%s", here, path) < 0)
+		whole = NULL;
+	free(here);
+	return whole;
+}
+
+/* Half the interval, and only from a loop that turns: a master that hangs is to be noticed. */
+static void on_watchdog(void *owner, int64_t now)
+{
+	struct master *master = owner;
+
+	systemd_notify(&master->systemd, "WATCHDOG=1");
+	deadline_set(&master->loop.deadlines, &master->watchdog,
+		     now + master->systemd.watchdog_ms / 2);
+}
+
+static int master_init(struct master *master, const struct master_options *options)
+{
+	master->options = options;
+	master->signal_fd = -1;
+	master->pidfile = PIDFILE_NONE;
+	TAILQ_INIT(&master->pools);
+	SLIST_INIT(&master->totals);
+	reload_init(master);
+	if (loop_init(&master->loop) < 0 || signals_init(master) < 0 ||
+	    listeners_init(&master->listeners, &master->systemd) < 0)
+		return -1;
+	if (master->systemd.watchdog_ms > 0) {
+		deadline_init(&master->watchdog, on_watchdog, master);
+		on_watchdog(master, master->loop.now);
+	}
+	return 0;
+}
+
+static void master_cleanup(struct master *master)
+{
+	struct totals *totals;
+
+	listeners_cleanup(&master->listeners);
+	while ((totals = SLIST_FIRST(&master->totals))) {
+		SLIST_REMOVE_HEAD(&master->totals, link);
+		free(totals->service);
+		free(totals);
+	}
+	config_unref(master->config);
+	pidfile_remove_own(&master->pidfile);
+	signals_cleanup(master);
+	loop_cleanup(&master->loop);
+}
+
+static void pool_left(struct master *master, struct pool *pool)
+{
+	char took[CLOCK_TEXT_MAX];
+	int level = pool->cut || pool->killed ? LOG_NOTICE : LOG_INFO;
+
+	clock_text(master->loop.now - pool->ending_at, took);
+	log_line(pool->served ? level : LOG_DEBUG,
+		 "service %s: generation %u has left after %s, %u connections cut, %u workers "
+		 "killed",
+		 pool->service->name, pool->generation, took, pool->cut, pool->killed);
+	master->killed += pool->killed;
+	pool_free(pool);
+}
+
+/* After each turn: what follows from all that happened in it. True: there is more to do at once. */
+static bool settle(struct master *master)
+{
+	struct pool *pool, *next;
+	bool busy = false;
+
+	TAILQ_FOREACH_SAFE (pool, &master->pools, link, next) {
+		busy |= pool_settle(pool, master->loop.now);
+		if (pool->phase == POOL_ENDING && pool_alive(pool) == 0)
+			pool_left(master, pool);
+	}
+	return reload_settle(master) || busy;
+}
+
+static void supervise(struct master *master)
+{
+	reload_request(master);
+	for (;;) {
+		bool busy = settle(master);
+
+		if (stop_settle(master))
+			return;
+		loop_turn(&master->loop, busy);
+	}
+}
+
+static int run(struct master *master, const struct master_options *options)
+{
+	if (master_init(master, options) < 0) {
+		log_err("start failed: %s", strerror(errno));
+		master->exit_status = EX_OSERR;
+	} else {
+		supervise(master);
+	}
+	master_cleanup(master);
+	daemon_report(&master->daemon, master->exit_status ? master->exit_status : EX_SOFTWARE);
+	return master->exit_status;
+}
+
+/* A daemon must not hold what its starter had open: the pipe of a shell, the lock of a package tool. */
+static void close_strays(const struct systemd *systemd)
+{
+	int *keep = calloc(systemd->fds + 1, sizeof(*keep));
+
+	if (!keep)
+		return;
+	for (size_t i = 0; i < systemd->fds; i++)
+		keep[i] = SYSTEMD_FIRST_FD + (int)i;
+	keep[systemd->fds] = systemd->notify;
+	fd_close_all_but(keep, systemd->fds + 1);
+	free(keep);
+}
+
+int master_run(const struct master_options *options)
+{
+	struct master_options absolute = *options;
+	struct master *master = calloc(1, sizeof(*master));
+	char *pidfile = options->pidfile ? absolute_path(options->pidfile) : NULL;
+	int status, side = 0;
+
+	if (!master)
+		return EX_OSERR;
+	log_set_name("master");
+	master->conf_path = absolute_path(options->conf_path);
+	absolute.pidfile = pidfile;
+	daemon_init(&master->daemon);
+	if (!master->conf_path || (options->pidfile && !pidfile) ||
+	    systemd_init(&master->systemd) < 0) {
+		log_err("start failed: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	if (options->daemon) {
+		close_strays(&master->systemd);
+		side = daemon_enter(&master->daemon, &status);
+	}
+	if (side < 0) {
+		log_err("cannot become a daemon: %s", strerror(errno));
+		status = EX_OSERR;
+	} else if (side == 0) {
+		setproctitle("master [%s]", master->conf_path);
+		status = run(master, &absolute);
+	}
+	daemon_cleanup(&master->daemon);
+	systemd_cleanup(&master->systemd);
+	free(master->conf_path);
+	free(pidfile);
+	free(master);
+	return status;
+}

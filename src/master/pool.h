@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pool: the workers of one service under one generation of the configuration. This is the mechanics:
+ * it forks, talks to and ends workers, as policy.h decides how many. Deaths are noticed by reap.c;
+ * whether a whole generation starts or goes is decided by reload.c and stop.c.
+ *
+ *     POOL_STARTING -- all READY, pool_commit --> POOL_SERVING -- pool_drain --> POOL_ENDING -- empty: freed
+ *           \----------------------- pool_kill --------------------------------------^
+ */
+#ifndef MASTER_POOL_H
+#define MASTER_POOL_H
+
+#include "base/contract.h"
+#include "config/config.h"
+#include "master/listeners.h"
+#include "master/loop.h"
+#include "master/policy.h"
+
+#include <bsd/sys/queue.h>
+
+struct master;
+
+enum {
+	POOL_BOOT_MS = 10000, /* from fork to READY */
+	POOL_GRACE_MS =
+		1000, /* beyond a limit that the worker should have kept, between TERM and KILL */
+	POOL_SPAWN_BATCH = 64, /* forks in one turn of the loop */
+};
+
+enum pool_phase { POOL_STARTING, POOL_SERVING, POOL_ENDING };
+
+enum worker_phase {
+	WORKER_NONE = 0, /* nobody in this slot */
+	WORKER_STARTING, /* forked */
+	WORKER_READY,    /* waits for GO */
+	WORKER_SERVING,
+	WORKER_ENDING /* told to drain, or signalled by us */
+};
+
+struct worker {
+	struct pool *pool;
+	int number; /* from 1 on: slot number - 1 */
+	enum worker_phase phase;
+	pid_t pid;
+	struct source control;
+	struct deadline deadline; /* to be READY, to be drained, to die of a signal */
+	int64_t started_at;
+	unsigned round; /* of the policy, as it was started */
+	bool was_ready, stopped;
+	int signalled;       /* the last signal that we sent to end it; 0: none */
+	const char *because; /* why; static text */
+};
+
+/* What all workers of a service ever did, over generations; kept while the master lives. */
+struct totals {
+	SLIST_ENTRY(totals) link;
+	char *service;
+	uint64_t accepted, requests, limited, cut;
+	uint64_t deaths; /* not in order */
+};
+
+struct pool {
+	TAILQ_ENTRY(pool) link;
+	struct master *master;
+	enum pool_phase phase;
+	bool served; /* it was committed, ever */
+	unsigned generation;
+	struct config *config; /* counted: the service is part of it */
+	const struct service_conf *service;
+	struct totals *totals;
+
+	struct open_listener **listener; /* given back when the pool leaves them */
+	int *listener_fd;
+	size_t listeners;
+
+	struct board board;
+	struct worker *worker; /* worker[0 .. board.slots) */
+	struct policy policy;
+	struct deadline look; /* the policy asked to be asked again */
+	bool dirty;           /* something happened: ask the policy in this turn */
+	bool degraded;        /* as last logged */
+	unsigned cut;         /* connections that the end of its workers cut */
+	unsigned killed;      /* workers that had to be killed while it ended */
+	int64_t ending_at;
+};
+
+TAILQ_HEAD(pool_list, pool);
+SLIST_HEAD(totals_list, totals);
+
+/* Takes (binds) the listeners. In the master's list from here on. NULL with *error_r malloc'd. */
+struct pool *pool_new(struct master *master, struct config *config,
+		      const struct service_conf *service, unsigned generation, char **error_r);
+/* The pool has no worker any more. */
+void pool_free(struct pool *pool);
+
+/* What must be done now: start and retire workers. True: not all of it was done, call again next turn. */
+bool pool_settle(struct pool *pool, int64_t now);
+
+int pool_alive(const struct pool *pool); /* workers not yet reaped */
+/* All that a new generation starts with are READY. */
+bool pool_is_ready(const struct pool *pool);
+/* The pool's listeners listen from now on. 0 or -1 with *error_r malloc'd. */
+int pool_listen(struct pool *pool, char **error_r);
+/* One of the listeners of this old pool is in no new one: it goes away for good. */
+bool pool_leaves_listeners(const struct pool *pool);
+/* All its READY workers accept from now on. */
+void pool_commit(struct pool *pool);
+/* No worker accepts any more; each may take drain_ms. last_call: its listeners go away for good. */
+void pool_drain(struct pool *pool, bool last_call, int64_t now);
+/* Ends all of its workers by a signal; because: static text for the log. */
+void pool_kill(struct pool *pool, int signal, const char *because, int64_t now);
+/* TTIN (1), TTOU (-1); logs what came of it. */
+void pool_move(struct pool *pool, int by);
+/* Hands all workers a new descriptor of the log (borrowed). */
+void pool_reopen(struct pool *pool, int fd);
+
+/* The worker of this process, in this pool; NULL. */
+struct worker *pool_find(struct pool *pool, pid_t pid);
+/* A worker does not turn (died, was stopped): another looks at the listeners, for what it was woken for. */
+void pool_try_accept(struct pool *pool);
+/* An empty place. */
+void worker_init(struct worker *worker, struct pool *pool, int number);
+/* Takes what a worker that has died said before. */
+void worker_last_words(struct worker *worker, int64_t now);
+/* Folds the slot of a worker that was reaped into the totals and frees its place. */
+void pool_clear(struct pool *pool, struct worker *worker);
+/* Sends a signal that is meant to end it. */
+void worker_signal(struct worker *worker, int signal, const char *because, int64_t now);
+/* What the worker holds now, as its slot says; never more than it may. */
+int worker_connections(const struct worker *worker);
+
+#endif

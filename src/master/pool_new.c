@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Making and unmaking pools, as pool.h says: listeners, scoreboard, places for workers. */
+#include "base/log.h"
+#include "master/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Places beyond what the service asks for: for what TTIN adds; and as many again for workers that drain
+ * while their replacements serve.
+ */
+enum { EXTRA_WORKERS = 16 };
+
+static struct listener_options options_of(const struct service_conf *service)
+{
+	return (struct listener_options){
+		.backlog = service->backlog,
+		.mode = service->socket_mode,
+		.owner = service->socket_owner,
+		.group = service->socket_group,
+		.defer_accept = service->module->flags & MU_CLIENT_FIRST,
+	};
+}
+
+static void on_look(void *owner, int64_t now)
+{
+	struct pool *pool = owner;
+
+	(void)now;
+	pool->dirty = true;
+}
+
+static struct totals *totals_of(struct master *master, const char *service)
+{
+	struct totals *totals;
+
+	SLIST_FOREACH (totals, &master->totals, link) {
+		if (strcmp(totals->service, service) == 0)
+			return totals;
+	}
+	totals = calloc(1, sizeof(*totals));
+	if (!totals)
+		return NULL;
+	totals->service = strdup(service);
+	if (!totals->service) {
+		free(totals);
+		return NULL;
+	}
+	SLIST_INSERT_HEAD(&master->totals, totals, link);
+	return totals;
+}
+
+static int add_listener(struct pool *pool, struct open_listener *listener)
+{
+	struct open_listener **all;
+
+	all = reallocarray(pool->listener, pool->listeners + 1, sizeof(*all));
+	if (!all) {
+		listeners_release(&pool->master->listeners, listener);
+		return -1;
+	}
+	pool->listener = all;
+	all[pool->listeners++] = listener;
+	return 0;
+}
+
+static int take_passed(struct pool *pool, const char *name, char **error_r)
+{
+	struct listeners *listeners = &pool->master->listeners;
+	struct open_listener *listener = NULL;
+	int n = 0;
+
+	while ((listener = listeners_take_passed(listeners, name, listener))) {
+		if (add_listener(pool, listener) < 0)
+			return -1;
+		n++;
+	}
+	if (n)
+		return 0;
+	if (asprintf(error_r, "systemd has passed no socket of the name %s", name) < 0)
+		*error_r = NULL;
+	return -1;
+}
+
+static int take_listeners(struct pool *pool, char **error_r)
+{
+	const struct service_conf *service = pool->service;
+	struct listener_options options = options_of(service);
+
+	for (size_t i = 0; i < service->listens; i++) {
+		const struct conf_listen *listen = &service->listen[i];
+
+		if (listen->kind == LISTEN_SYSTEMD) {
+			if (take_passed(pool, listen->systemd_name, error_r) < 0)
+				return -1;
+			continue;
+		}
+		for (size_t j = 0; j < listen->addresses; j++) {
+			struct open_listener *listener =
+				listeners_take(&pool->master->listeners, &listen->address[j],
+					       &options, pool->generation, error_r);
+
+			if (!listener || add_listener(pool, listener) < 0)
+				return -1;
+		}
+	}
+	pool->listener_fd = calloc(pool->listeners, sizeof(*pool->listener_fd));
+	for (size_t i = 0; pool->listener_fd && i < pool->listeners; i++)
+		pool->listener_fd[i] = pool->listener[i]->socket.fd;
+	return pool->listener_fd ? 0 : -1;
+}
+
+static int make_places(struct pool *pool)
+{
+	const struct service_conf *service = pool->service;
+	struct policy_limits limits = { .min = service->workers_min,
+					.max = service->workers_max,
+					.spare_min = service->spare_min,
+					.spare_max = service->spare_max,
+					.most = service->workers_max + EXTRA_WORKERS };
+
+	policy_init(&pool->policy, &limits);
+	if (board_init(&pool->board, (size_t)limits.most * 2) < 0)
+		return -1;
+	pool->worker = calloc(pool->board.slots, sizeof(*pool->worker));
+	if (!pool->worker)
+		return -1;
+	for (size_t i = 0; i < pool->board.slots; i++)
+		worker_init(&pool->worker[i], pool, (int)i + 1);
+	return 0;
+}
+
+struct pool *pool_new(struct master *master, struct config *config,
+		      const struct service_conf *service, unsigned generation, char **error_r)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	*error_r = NULL;
+	if (!pool)
+		goto out_of_memory;
+	pool->master = master;
+	pool->phase = POOL_STARTING;
+	pool->generation = generation;
+	pool->service = service;
+	pool->config = config_ref(config);
+	pool->board.fd = -1;
+	pool->dirty = true;
+	deadline_init(&pool->look, on_look, pool);
+	TAILQ_INSERT_TAIL(&master->pools, pool, link);
+	pool->totals = totals_of(master, service->name);
+	if (pool->totals && make_places(pool) == 0 && take_listeners(pool, error_r) == 0)
+		return pool;
+	for (size_t i = 0; i < pool->listeners; i++)
+		listeners_release(&master->listeners, pool->listener[i]);
+	pool_free(pool);
+out_of_memory:
+	if (!*error_r)
+		*error_r = strdup(strerror(errno));
+	return NULL;
+}
+
+void pool_free(struct pool *pool)
+{
+	deadline_clear(&pool->master->loop.deadlines, &pool->look);
+	TAILQ_REMOVE(&pool->master->pools, pool, link);
+	free(pool->worker);
+	board_cleanup(&pool->board);
+	free(pool->listener_fd);
+	free(pool->listener);
+	config_unref(pool->config);
+	free(pool);
+}
+
+int pool_listen(struct pool *pool, char **error_r)
+{
+	struct listener_options options = options_of(pool->service);
+
+	for (size_t i = 0; i < pool->listeners; i++) {
+		if (listener_listen(&pool->listener[i]->socket, &options, error_r) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static bool has_listener(const struct pool *pool, const struct open_listener *listener)
+{
+	for (size_t i = 0; i < pool->listeners; i++) {
+		if (pool->listener[i] == listener)
+			return true;
+	}
+	return false;
+}
+
+static bool is_kept(const struct master *master, const struct open_listener *listener)
+{
+	const struct pool *pool;
+
+	if (listener->socket.adopted)
+		return true;
+	TAILQ_FOREACH (pool, &master->pools, link) {
+		if (pool->generation == master->generation && has_listener(pool, listener))
+			return true;
+	}
+	return false;
+}
+
+bool pool_leaves_listeners(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->listeners; i++) {
+		if (!is_kept(pool->master, pool->listener[i]))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* The calls of musterd/module.h that are neither reading nor writing. */
+#include "runtime/runtime.h"
+
+#include "base/log.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { ARENA_CHUNK = 2048, LOG_TEXT_MAX = 2048 };
+
+int mu_park(struct mu_conn *conn)
+{
+	(void)conn;
+	return MU_PARKED;
+}
+
+void mu_set_word(struct mu_conn *conn, uintptr_t word)
+{
+	conn->word = word;
+}
+
+uintptr_t mu_word(const struct mu_conn *conn)
+{
+	return conn->word;
+}
+
+int mu_sleep(struct mu_conn *conn, int64_t ms)
+{
+	return conn_pause(conn, ms < 0 ? 0 : ms);
+}
+
+void mu_set_limit(struct mu_conn *conn, enum mu_limit limit)
+{
+	const struct limits *limits = &conn->worker->limits;
+	int64_t ms = limit == MU_HEADER    ? limits->header_ms
+		     : limit == MU_REQUEST ? limits->request_ms
+					   : 0;
+
+	conn->limit = (uint8_t)limit;
+	conn->limit_at = ms ? conn->worker->now + ms : 0;
+}
+
+void mu_count_request(struct mu_conn *conn)
+{
+	slot_count(&conn->worker->slot->requests);
+}
+
+bool mu_draining(const struct mu_conn *conn)
+{
+	return conn->worker->draining || conn->worker->crowded;
+}
+
+void *mu_alloc(struct mu_conn *conn, size_t size)
+{
+	if (!conn->arena)
+		conn->arena = arena_new(ARENA_CHUNK);
+	return conn->arena ? arena_alloc(conn->arena, size) : NULL;
+}
+
+const char *mu_peer(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX])
+{
+	return slot_peer_text(&conn->peer, buffer);
+}
+
+const char *mu_local(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX])
+{
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(address);
+	struct slot_peer local;
+
+	getsockname(conn->fd, (struct sockaddr *)&address, &len);
+	slot_peer_set(&local, (struct sockaddr *)&address);
+	return slot_peer_text(&local, buffer);
+}
+
+int64_t mu_now_ms(const struct mu_worker *worker)
+{
+	return worker->now;
+}
+
+int64_t mu_time(const struct mu_worker *worker)
+{
+	return worker->time;
+}
+
+struct mu_worker *mu_worker_of(const struct mu_conn *conn)
+{
+	return conn->worker;
+}
+
+const char *mu_service_name(const struct mu_worker *worker)
+{
+	return worker->service;
+}
+
+int mu_worker_number(const struct mu_worker *worker)
+{
+	return worker->number;
+}
+
+int mu_worker_connections(const struct mu_worker *worker)
+{
+	return (int)worker->connections_max;
+}
+
+void mu_log(struct mu_conn *conn, enum mu_level level, const char *format, ...)
+{
+	char text[LOG_TEXT_MAX], peer[SLOT_PEER_TEXT_MAX];
+	va_list args;
+
+	if (!log_wants(level))
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_line(level, "%s: %s", slot_peer_text(&conn->peer, peer), text);
+}
+
+void mu_worker_log(struct mu_worker *worker, enum mu_level level, const char *format, ...)
+{
+	va_list args;
+
+	(void)worker;
+	va_start(args, format);
+	log_vline(level, format, args);
+	va_end(args);
+}

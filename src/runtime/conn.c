@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections: their memory, their states, how they wait. What modules call on them is in stream.c
+ * and api.c; which of them has something to do is found out by runtime.c.
+ */
+#include "runtime/runtime.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CONNS_PER_SLAB = 64, BUFFERS_KEPT = 32 };
+
+struct conn_slab {
+	struct conn_slab *next;
+	struct mu_conn conn[CONNS_PER_SLAB];
+};
+
+/* ---- memory ---- */
+
+static int slab_add(struct mu_worker *worker)
+{
+	struct conn_slab *slab = calloc(1, sizeof(*slab));
+
+	if (!slab)
+		return -1;
+	if (timers_reserve(&worker->timers, worker->timers.room + CONNS_PER_SLAB) < 0) {
+		free(slab);
+		return -1;
+	}
+	for (size_t i = 0; i < CONNS_PER_SLAB; i++) {
+		slab->conn[i].fd = -1;
+		slab->conn[i].worker = worker;
+		slab->conn[i].next = worker->free;
+		worker->free = &slab->conn[i];
+	}
+	slab->next = worker->slabs;
+	worker->slabs = slab;
+	return 0;
+}
+
+void conn_each(struct mu_worker *worker, void (*visit)(struct mu_conn *conn))
+{
+	for (struct conn_slab *slab = worker->slabs; slab; slab = slab->next)
+		for (size_t i = 0; i < CONNS_PER_SLAB; i++)
+			if (slab->conn[i].state != CONN_FREE)
+				visit(&slab->conn[i]);
+}
+
+void conn_free_all(struct mu_worker *worker)
+{
+	struct conn_slab *slab;
+	struct buffer *buffer;
+
+	while ((slab = worker->slabs)) {
+		worker->slabs = slab->next;
+		free(slab);
+	}
+	while ((buffer = worker->buffers)) {
+		worker->buffers = buffer->next;
+		free(buffer);
+	}
+	worker->free = worker->doomed = NULL;
+	worker->idle_buffers = 0;
+}
+
+static int buffer_take(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+	struct buffer *buffer = worker->buffers;
+
+	if (buffer) {
+		worker->buffers = buffer->next;
+		worker->idle_buffers--;
+	} else {
+		buffer = malloc(sizeof(*buffer));
+		if (!buffer)
+			return -1;
+	}
+	buffer->start = buffer->end = 0;
+	conn->in = buffer;
+	return 0;
+}
+
+static void buffer_put(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+	struct buffer *buffer = conn->in;
+
+	conn->in = NULL;
+	if (!buffer)
+		return;
+	if (worker->idle_buffers >= BUFFERS_KEPT) {
+		free(buffer);
+		return;
+	}
+	buffer->next = worker->buffers;
+	worker->buffers = buffer;
+	worker->idle_buffers++;
+}
+
+static bool has_input(const struct mu_conn *conn)
+{
+	return conn->in && conn->in->start < conn->in->end;
+}
+
+void conn_release_buffer(struct mu_conn *conn)
+{
+	if (!has_input(conn))
+		buffer_put(conn);
+}
+
+static void count_connection(struct mu_worker *worker, int by)
+{
+	size_t before = worker->connections;
+
+	worker->connections = before + (size_t)by;
+	atomic_store_explicit(&worker->slot->connections, (uint32_t)worker->connections,
+			      memory_order_relaxed);
+	if (!worker->draining && (before == 0) != (worker->connections == 0))
+		slot_set_state(worker->slot, worker->connections ? SLOT_BUSY : SLOT_IDLE,
+			       worker->now);
+}
+
+/* ---- opening and closing ---- */
+
+static void set_limit(struct mu_conn *conn, enum mu_limit limit, int64_t ms)
+{
+	conn->limit = (uint8_t)limit;
+	conn->limit_at = ms ? conn->worker->now + ms : 0;
+}
+
+struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockaddr *peer)
+{
+	struct mu_conn *conn;
+
+	if (!worker->free && slab_add(worker) < 0) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	conn = worker->free;
+	worker->free = conn->next;
+	conn->fd = fd;
+	conn->state = CONN_FRESH;
+	/* Where the client speaks first the first receive is tried before any wait. */
+	conn->ready = CONN_OUT | (worker->module->flags & MU_CLIENT_FIRST ? CONN_IN : 0);
+	slot_peer_set(&conn->peer, peer);
+	if (worker->module->flags & MU_REQUESTS)
+		set_limit(conn, MU_HEADER, worker->limits.header_ms);
+	else
+		set_limit(conn, MU_IDLE, 0);
+	slot_count(&worker->slot->accepted);
+	count_connection(worker, 1);
+	return conn;
+}
+
+void conn_close(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+
+	assert(!conn->queued);
+	close(conn->fd);
+	timer_remove(&worker->timers, &conn->timer);
+	buffer_put(conn);
+	arena_free(conn->arena);
+	/* Events of this batch may still name it: it is reused only after the batch. */
+	memset(conn, 0, sizeof(*conn));
+	conn->fd = -1;
+	conn->worker = worker;
+	conn->next = worker->doomed;
+	worker->doomed = conn;
+	count_connection(worker, -1);
+}
+
+/* ---- limits ---- */
+
+int64_t conn_deadline(const struct mu_conn *conn)
+{
+	const struct mu_worker *worker = conn->worker;
+	int64_t idle = worker->limits.idle_ms, deadline = conn->limit_at;
+
+	if (idle && !conn->lingering && (!deadline || worker->now + idle < deadline))
+		deadline = worker->now + idle;
+	return deadline;
+}
+
+void conn_log_limit(struct mu_conn *conn)
+{
+	static const char *const names[] = {
+		[MU_IDLE] = "idle", [MU_HEADER] = "header", [MU_REQUEST] = "request"
+	};
+	const struct mu_worker *worker = conn->worker;
+	const struct limits *limits = &worker->limits;
+	enum mu_limit limit = MU_IDLE;
+	char text[CLOCK_TEXT_MAX];
+	int64_t ms;
+
+	if (conn->lingering)
+		return;
+	if (conn->limit_at && conn->limit_at <= worker->now)
+		limit = conn->limit;
+	ms = limit == MU_HEADER    ? limits->header_ms
+	     : limit == MU_REQUEST ? limits->request_ms
+				   : limits->idle_ms;
+	slot_count(&worker->slot->limited);
+	/* That an idle client is let go between requests is no news. */
+	mu_log(conn, conn->state == CONN_PARKED ? MU_DEBUG : MU_INFO, "%s limit of %s ran out",
+	       names[limit], clock_text(ms, text));
+}
+
+/* ---- waiting ---- */
+
+/* Into epoll: for input always, for output only once somebody had to wait for it. */
+static int watch(struct mu_conn *conn, int events)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = conn };
+	bool out = events & CONN_OUT;
+
+	if (conn->watched && (!out || conn->watched_out))
+		return 0;
+	if (out)
+		event.events |= EPOLLOUT;
+	if (epoll_ctl(conn->worker->epoll, conn->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, conn->fd,
+		      &event) < 0) {
+		mu_log(conn, MU_WARNING, "cannot watch the connection: %s (epoll_ctl)",
+		       strerror(errno));
+		return -1;
+	}
+	conn->watched = true;
+	conn->watched_out = out;
+	return 0;
+}
+
+static int suspend(struct mu_conn *conn, int events, int64_t deadline)
+{
+	struct mu_worker *worker = conn->worker;
+
+	if (events && watch(conn, events) < 0)
+		return errno;
+	conn->coroutine = worker->pool.current;
+	conn->waiting = (uint8_t)events;
+	if (deadline)
+		timer_set(&worker->timers, &conn->timer, deadline);
+	coroutine_yield(&worker->pool);
+	conn->waiting = 0;
+	conn->coroutine = NULL;
+	timer_clear(&conn->timer);
+	return conn->wake;
+}
+
+int conn_wait(struct mu_conn *conn, int events)
+{
+	struct mu_worker *worker = conn->worker;
+	int64_t deadline = conn_deadline(conn);
+	int error;
+
+	if (worker->cutting)
+		error = ECANCELED;
+	else if (deadline && deadline <= worker->now)
+		error = ETIMEDOUT;
+	else if (worker->direct)
+		error = worker->direct_wait(conn, events, deadline);
+	else
+		error = suspend(conn, events, deadline);
+	if (error == ETIMEDOUT)
+		conn_log_limit(conn);
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
+}
+
+static void queue(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+
+	conn->queued = true;
+	conn->next = NULL;
+	*worker->runnable_end = conn;
+	worker->runnable_end = &conn->next;
+}
+
+int conn_pause(struct mu_conn *conn, int64_t ms)
+{
+	struct mu_worker *worker = conn->worker;
+	int64_t until = worker->now + ms, deadline = until;
+	bool limited = conn->limit_at && conn->limit_at < until;
+	int error;
+
+	if (limited)
+		deadline = conn->limit_at;
+	if (worker->cutting) {
+		error = ECANCELED;
+	} else if (worker->direct) {
+		error = worker->direct_wait(conn, 0, deadline);
+	} else if (ms == 0) {
+		queue(conn);
+		error = suspend(conn, 0, 0);
+	} else {
+		error = suspend(conn, 0, deadline);
+	}
+	if (error == ETIMEDOUT && !limited)
+		return 0;
+	if (!error)
+		return 0;
+	if (error == ETIMEDOUT)
+		conn_log_limit(conn);
+	errno = error;
+	return -1;
+}
+
+void conn_resume(struct mu_conn *conn, int wake)
+{
+	struct mu_worker *worker = conn->worker;
+
+	conn->wake = wake;
+	worker->slot->peer = conn->peer;
+	coroutine_resume(&worker->pool, conn->coroutine);
+}
+
+/* ---- receiving ---- */
+
+ssize_t conn_receive(struct mu_conn *conn)
+{
+	struct buffer *in;
+	size_t room;
+	ssize_t n;
+
+	if (!conn->in && buffer_take(conn) < 0)
+		return -1;
+	in = conn->in;
+	if (in->start == in->end) {
+		in->start = in->end = 0;
+	} else if (in->start && in->end > BUFFER_SIZE / 2) {
+		memmove(in->data, in->data + in->start, in->end - in->start);
+		in->end -= in->start;
+		in->start = 0;
+	}
+	room = BUFFER_SIZE - in->end;
+	if (!room) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	do
+		n = recv(conn->fd, in->data + in->end, room, 0);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		in->end += (uint32_t)n;
+	conn_received(conn, n, room);
+	return n;
+}
+
+void conn_received(struct mu_conn *conn, ssize_t n, size_t room)
+{
+	if (n == 0)
+		conn->ended = true;
+	else if (n < 0 ? errno == EAGAIN : (size_t)n < room && !conn->hung_up)
+		conn->ready &= (uint8_t)~CONN_IN;
+}
+
+/* ---- serving ---- */
+
+/* What is left after serve: a closed connection, or a parked one. */
+static int finish(struct mu_conn *conn, int result)
+{
+	if (result != MU_PARKED || (conn->ended && !has_input(conn))) {
+		conn_close(conn);
+		return MU_DONE;
+	}
+	arena_free(conn->arena);
+	conn->arena = NULL;
+	conn_release_buffer(conn);
+	conn->state = CONN_PARKED;
+	set_limit(conn, MU_IDLE, 0);
+	return MU_PARKED;
+}
+
+static void serve_task(void *arg)
+{
+	struct mu_conn *conn = arg;
+	struct mu_worker *worker = conn->worker;
+
+	if (finish(conn, worker->module->serve(conn, worker->state)) == MU_PARKED)
+		conn_rest(conn);
+}
+
+/* FRESH or PARKED: waits without a stack for bytes, or has a turn soon if it has them already. */
+void conn_rest(struct mu_conn *conn)
+{
+	int64_t deadline;
+
+	if (has_input(conn) || conn->ready & CONN_IN) {
+		queue(conn);
+		return;
+	}
+	if (watch(conn, CONN_IN) < 0) {
+		conn_close(conn);
+		return;
+	}
+	deadline = conn_deadline(conn);
+	if (deadline)
+		timer_set(&conn->worker->timers, &conn->timer, deadline);
+}
+
+/* Bytes to begin with? 1: serve. 0: not yet. -1: the connection is of no use any more. */
+static int first_bytes(struct mu_conn *conn)
+{
+	const struct mu_worker *worker = conn->worker;
+	ssize_t n;
+
+	if (has_input(conn))
+		return 1;
+	if (conn->state == CONN_FRESH && !(worker->module->flags & MU_CLIENT_FIRST))
+		return 1;
+	if (!(conn->ready & CONN_IN))
+		return 0;
+	n = conn_receive(conn);
+	if (n > 0)
+		return 1;
+	if (n < 0 && errno == EAGAIN) {
+		conn_release_buffer(conn);
+		return 0;
+	}
+	if (n < 0)
+		mu_log(conn, MU_DEBUG, "closed: %s", strerror(errno));
+	return -1;
+}
+
+void conn_enter(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+	bool failed;
+
+	switch (first_bytes(conn)) {
+	case 0:
+		conn_rest(conn);
+		return;
+	case -1:
+		conn_close(conn);
+		return;
+	}
+	timer_clear(&conn->timer);
+	conn->state = CONN_SERVING;
+	worker->slot->peer = conn->peer;
+	coroutine_start(&worker->pool, serve_task, conn, &failed);
+	if (failed) {
+		mu_log(conn, MU_WARNING, "closed: no memory for a stack: %s", strerror(errno));
+		conn_close(conn);
+	}
+}
+
+/* A direct connection's wait for its first bytes, or the next request's. 0 or an errno. */
+static int wait_here(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+	int64_t deadline = conn_deadline(conn), park = worker->limits.park_ms;
+	int error;
+
+	if (conn->state == CONN_PARKED && park && (!deadline || worker->now + park < deadline))
+		deadline = worker->now + park;
+	if (worker->cutting)
+		return ECANCELED;
+	error = worker->direct_wait(conn, CONN_IN, deadline);
+	if (error == ETIMEDOUT)
+		conn_log_limit(conn);
+	return error;
+}
+
+int conn_serve_here(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+	int bytes;
+
+	worker->slot->peer = conn->peer;
+	while ((bytes = first_bytes(conn)) == 0)
+		if (wait_here(conn) != 0)
+			break;
+	if (bytes <= 0) {
+		conn_close(conn);
+		return MU_DONE;
+	}
+	conn->state = CONN_SERVING;
+	return finish(conn, worker->module->serve(conn, worker->state));
+}

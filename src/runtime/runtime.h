@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The runtime: what a worker has while it runs (struct mu_worker) and what it knows of each client
+ * (struct mu_conn). Modules see both only through musterd/module.h, which stream.c and api.c implement;
+ * worker/ sees this header, sets the runtime up and turns its loop.
+ *
+ * The life of a connection:
+ *
+ *     conn_open -> FRESH --bytes--> SERVING --MU_DONE--> closed
+ *                    |                |  ^
+ *                    | limit, end     |  | bytes
+ *                    v      mu_park   v  |
+ *                  closed <--limit-- PARKED
+ *
+ * SERVING is inside the module's serve, on a coroutine (multiplexed) or on the process's stack (direct). Only
+ * a SERVING connection holds a coroutine, a buffer (unless bytes are left in it) and an arena. FRESH and
+ * PARKED ones hold this struct, a place in epoll and one in the timers.
+ */
+#ifndef RUNTIME_RUNTIME_H
+#define RUNTIME_RUNTIME_H
+
+#include "base/arena.h"
+#include "base/scoreboard.h"
+#include "runtime/coroutine.h"
+#include "runtime/timers.h"
+
+#include "musterd/module.h"
+
+#include <sys/epoll.h>
+#include <time.h>
+
+enum {
+	BUFFER_SIZE = 16384,    /* of a connection's input */
+	STACK_SIZE = 64 * 1024, /* of a coroutine */
+	EVENTS_MAX = 128,       /* taken in one turn */
+	LINGER_MS = 2000, /* RFC 9112 section 9.6: long enough for a client to read the answer */
+	LINGER_BYTES = 1024 * 1024
+};
+
+enum conn_state { CONN_FREE = 0, CONN_FRESH = 1, CONN_SERVING = 2, CONN_PARKED = 3 };
+
+/* What the descriptor can do without waiting, as far as we know. */
+enum { CONN_IN = 1, CONN_OUT = 2 };
+
+struct buffer {
+	struct buffer *next;
+	uint32_t start, end; /* data[start .. end) is unread */
+	char data[BUFFER_SIZE];
+};
+
+struct mu_conn {
+	struct timer timer; /* first: a timer is its connection */
+	int fd;
+	uint8_t state;        /* enum conn_state */
+	uint8_t ready;        /* CONN_IN, CONN_OUT */
+	uint8_t waiting;      /* the same, while its coroutine is suspended */
+	uint8_t limit;        /* enum mu_limit in force */
+	bool watched : 1;     /* is in epoll */
+	bool watched_out : 1; /* for output too */
+	bool hung_up : 1; /* an end or error is behind what can be read: short reads prove nothing */
+	bool ended : 1;   /* the end of the stream was read */
+	bool queued : 1;  /* waits in worker->runnable */
+	bool lingering : 1;
+	int wake;         /* why the suspended coroutine goes on: 0 or an errno */
+	int64_t limit_at; /* clock_ms() of the header, request or linger limit; 0: none */
+	struct mu_worker *worker;
+	struct coroutine *coroutine;
+	struct buffer *in;
+	struct arena *arena;
+	uintptr_t word;
+	struct mu_conn *next; /* in the free list, the doomed list or the runnable queue */
+	struct slot_peer peer;
+};
+
+struct limits {
+	int64_t idle_ms, header_ms, request_ms, park_ms; /* 0: none */
+};
+
+struct conn_slab;
+
+struct mu_worker {
+	/* What it is. */
+	const char *service;
+	int number;
+	const struct mu_module *module;
+	void *state; /* the module's */
+	struct slot *slot;
+	struct limits limits;
+	size_t connections_max;
+	bool direct;
+
+	/* Now. */
+	int64_t now; /* clock_ms() */
+	time_t time; /* wall clock */
+	size_t connections;
+	bool draining;
+	bool crowded;           /* direct: others wait for the worker that this client holds */
+	bool cutting;           /* the drain limit is over: every wait ends with ECANCELED */
+	int64_t drain_deadline; /* clock_ms(); 0: none */
+	uint64_t cut;
+
+	/* Multiplexed. */
+	int epoll;
+	struct coroutine_pool pool;
+	struct timers timers;
+	struct mu_conn *runnable,
+		**runnable_end; /* have bytes or a turn to take, no event will come */
+
+	/* Memory. */
+	struct conn_slab *slabs;
+	struct mu_conn *free, *doomed; /* doomed: closed in this batch of events */
+	struct buffer *buffers;        /* idle ones, the one used last first */
+	size_t idle_buffers;
+
+	/* Direct: how a wait is done; it also looks at the master's socket. Given by worker/. */
+	int (*direct_wait)(struct mu_conn *conn, int events, int64_t deadline);
+};
+
+/* ------------------------------------------------------------------------- runtime.c ---- */
+
+/*
+ * Fields of "what it is" are set by the caller before; the rest is set up here. 0, or -1 with errno.
+ * runtime_cleanup closes nothing that is still open: the worker ends only without connections.
+ */
+int runtime_init(struct mu_worker *worker);
+void runtime_cleanup(struct mu_worker *worker);
+
+/* Reads the clocks into now and time. */
+void runtime_tick(struct mu_worker *worker);
+/* How long epoll_wait may sleep, in milliseconds; -1: for ever. `other`: a deadline of the caller's or 0. */
+int runtime_timeout(const struct mu_worker *worker, int64_t other);
+/* One event of a connection. */
+void runtime_event(struct mu_conn *conn, uint32_t events);
+/* After a batch of events: the runnable, the timers, the doomed. */
+void runtime_finish_turn(struct mu_worker *worker);
+/* The drain limit is over: ends every connection that it can. */
+void runtime_cut(struct mu_worker *worker);
+
+/* ---------------------------------------------------------------------------- conn.c ---- */
+
+/* A connection for an accepted descriptor (given; closed on failure), FRESH. NULL with ENOMEM. */
+struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockaddr *peer);
+/* FRESH or PARKED, with bytes perhaps: receives, serves if there is something to serve. Multiplexed. */
+void conn_enter(struct mu_conn *conn);
+/* Serves once on this very stack. MU_DONE (the connection is closed) or MU_PARKED. Direct. */
+int conn_serve_here(struct mu_conn *conn);
+void conn_close(struct mu_conn *conn);
+
+/*
+ * In serve: waits until the descriptor can do one of `events`, a limit ends, or the drain limit. 0, or -1
+ * with ETIMEDOUT (logged), ECANCELED.
+ */
+int conn_wait(struct mu_conn *conn, int events);
+/* In serve: lets `milliseconds` pass (0: others have a turn). 0 or -1 with ETIMEDOUT, ECANCELED. */
+int conn_pause(struct mu_conn *conn, int64_t milliseconds);
+/* The coroutine waits: go on, with 0 or an errno as the outcome of its wait. */
+void conn_resume(struct mu_conn *conn, int wake);
+/* When the wait that begins now must end, by the limits in force; 0: never. */
+int64_t conn_deadline(const struct mu_conn *conn);
+/* Says in the log which limit ended, and counts it. */
+void conn_log_limit(struct mu_conn *conn);
+
+/* Receives into the buffer once. Count, 0 at the end, -1 with EAGAIN, ENOBUFS (full), ENOMEM, ... */
+ssize_t conn_receive(struct mu_conn *conn);
+/* What a receive of up to `room` bytes that gave n (and errno) says of the connection. */
+void conn_received(struct mu_conn *conn, ssize_t n, size_t room);
+/* The input buffer goes back if it is empty. */
+void conn_release_buffer(struct mu_conn *conn);
+/* FRESH or PARKED: rests in epoll until bytes arrive, or is queued if it has some. Multiplexed. */
+void conn_rest(struct mu_conn *conn);
+
+void conn_each(struct mu_worker *worker, void (*visit)(struct mu_conn *conn));
+void conn_free_all(struct mu_worker *worker);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* The reading and writing calls of musterd/module.h. They wait in conn.c and know nothing of modes. */
+#include "runtime/runtime.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+enum {
+	PRINTF_MAX = 4096,
+	PIECES_MAX = 8,
+	/* A client as fast as we are must not keep the others waiting for a whole film. */
+	SENDFILE_TURN = 1024 * 1024
+};
+
+/* ---- reading ---- */
+
+size_t mu_buffered(struct mu_conn *conn, const char **data_r)
+{
+	const struct buffer *in = conn->in;
+
+	if (!in) {
+		*data_r = "";
+		return 0;
+	}
+	*data_r = in->data + in->start;
+	return in->end - in->start;
+}
+
+size_t mu_buffer_size(struct mu_conn *conn)
+{
+	(void)conn;
+	return BUFFER_SIZE;
+}
+
+ssize_t mu_try_fill(struct mu_conn *conn)
+{
+	if (conn->ended)
+		return 0;
+	if (!(conn->ready & CONN_IN)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return conn_receive(conn);
+}
+
+static bool is_full(const struct mu_conn *conn)
+{
+	return conn->in && conn->in->end - conn->in->start == BUFFER_SIZE;
+}
+
+ssize_t mu_fill(struct mu_conn *conn)
+{
+	ssize_t n;
+
+	if (is_full(conn)) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	while ((n = mu_try_fill(conn)) < 0 && errno == EAGAIN)
+		if (conn_wait(conn, CONN_IN) < 0)
+			return -1;
+	return n;
+}
+
+void mu_consume(struct mu_conn *conn, size_t n)
+{
+	if (conn->in)
+		conn->in->start += (uint32_t)n;
+}
+
+/* Past the buffer, straight to where the module wants it. */
+static ssize_t receive_into(struct mu_conn *conn, void *data, size_t len)
+{
+	ssize_t n;
+
+	for (;;) {
+		if (conn->ended)
+			return 0;
+		if (!(conn->ready & CONN_IN) && conn_wait(conn, CONN_IN) < 0)
+			return -1;
+		n = recv(conn->fd, data, len, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		conn_received(conn, n, len);
+		if (n >= 0 || errno != EAGAIN)
+			return n;
+	}
+}
+
+ssize_t mu_read(struct mu_conn *conn, void *data, size_t len)
+{
+	const char *buffered;
+	size_t n = mu_buffered(conn, &buffered);
+
+	if (!n)
+		return receive_into(conn, data, len);
+	if (n > len)
+		n = len;
+	memcpy(data, buffered, n);
+	mu_consume(conn, n);
+	return (ssize_t)n;
+}
+
+ssize_t mu_readline(struct mu_conn *conn, char **line_r)
+{
+	size_t seen = 0;
+
+	for (;;) {
+		const char *data, *end;
+		size_t have = mu_buffered(conn, &data);
+		ssize_t n;
+
+		end = have > seen ? memchr(data + seen, '\n', have - seen) : NULL;
+		if (end || (conn->ended && have)) {
+			size_t len = end ? (size_t)(end - data) + 1 : have;
+
+			*line_r = conn->in->data + conn->in->start;
+			mu_consume(conn, len);
+			return (ssize_t)len;
+		}
+		seen = have;
+		n = mu_fill(conn);
+		if (n < 0 || (n == 0 && !have))
+			return n;
+	}
+}
+
+/* ---- writing ---- */
+
+static ssize_t send_once(struct mu_conn *conn, const struct iovec *piece, int n, unsigned flags)
+{
+	int send_flags = MSG_NOSIGNAL | (flags & MU_MORE ? MSG_MORE : 0);
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)piece,
+			      .msg_iovlen = (size_t)n };
+	ssize_t sent;
+
+	if (!(conn->ready & CONN_OUT)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	do
+		sent = n == 1 ? send(conn->fd, piece->iov_base, piece->iov_len, send_flags)
+			      : sendmsg(conn->fd, &msg, send_flags);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno == EAGAIN)
+		conn->ready &= (uint8_t)~CONN_OUT;
+	return sent;
+}
+
+ssize_t mu_try_write(struct mu_conn *conn, const void *data, size_t len, unsigned flags)
+{
+	struct iovec piece = { (void *)(uintptr_t)data, len };
+
+	return send_once(conn, &piece, 1, flags);
+}
+
+int mu_writev(struct mu_conn *conn, const struct iovec *given, int n, unsigned flags)
+{
+	struct iovec copy[PIECES_MAX], *piece = copy;
+
+	if (n < 0 || n > PIECES_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(copy, given, (size_t)n * sizeof(*given));
+	while (n > 0) {
+		ssize_t sent;
+
+		if (!piece->iov_len) {
+			piece++, n--;
+			continue;
+		}
+		sent = send_once(conn, piece, n, flags);
+		if (sent < 0) {
+			if (errno != EAGAIN || conn_wait(conn, CONN_OUT) < 0)
+				return -1;
+			continue;
+		}
+		for (; n > 0 && (size_t)sent >= piece->iov_len; piece++, n--)
+			sent -= (ssize_t)piece->iov_len;
+		if (n > 0) {
+			piece->iov_base = (char *)piece->iov_base + sent;
+			piece->iov_len -= (size_t)sent;
+		}
+	}
+	return 0;
+}
+
+int mu_write(struct mu_conn *conn, const void *data, size_t len)
+{
+	struct iovec piece = { (void *)(uintptr_t)data, len };
+
+	return mu_writev(conn, &piece, 1, 0);
+}
+
+int mu_printf(struct mu_conn *conn, const char *format, ...)
+{
+	char text[PRINTF_MAX];
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (len < 0 || (size_t)len >= sizeof(text)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	return mu_write(conn, text, (size_t)len);
+}
+
+int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
+{
+	while (len) {
+		size_t turn = len < SENDFILE_TURN ? len : SENDFILE_TURN;
+		ssize_t n;
+
+		if (!(conn->ready & CONN_OUT) && conn_wait(conn, CONN_OUT) < 0)
+			return -1;
+		n = sendfile(conn->fd, fd, &offset, turn);
+		if (n < 0 && errno == EAGAIN)
+			conn->ready &= (uint8_t)~CONN_OUT;
+		else if (n < 0 && errno != EINTR)
+			return -1;
+		if (n == 0) {
+			errno = ENODATA;
+			return -1;
+		}
+		if (n < 0)
+			continue;
+		len -= (size_t)n;
+		if ((size_t)n == turn && len && conn_pause(conn, 0) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int mu_shutdown(struct mu_conn *conn)
+{
+	return shutdown(conn->fd, SHUT_WR);
+}
+
+void mu_linger(struct mu_conn *conn)
+{
+	char dropped[4096];
+	size_t total = 0;
+	ssize_t n;
+
+	if (shutdown(conn->fd, SHUT_WR) < 0)
+		return;
+	conn->lingering = true;
+	conn->limit_at = conn->worker->now + LINGER_MS;
+	if (conn->in)
+		conn->in->start = conn->in->end;
+	while (total < LINGER_BYTES && (n = receive_into(conn, dropped, sizeof(dropped))) > 0)
+		total += (size_t)n;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The website service: the module and its directives, and the loop that takes one request after the
+ * other off a connection and has it answered. What a request is stands in request.c, what a path
+ * stands for in site.c, how it is sent in response.c.
+ *
+ * In the steady state a request costs one receive (the runtime's) and one send: after an answer the
+ * loop does not look for more input, it parks.
+ */
+#include "services/builtin.h"
+
+#include "services/http/body.h"
+#include "services/http/condition.h"
+#include "services/http/path.h"
+#include "services/http/request.h"
+#include "services/http/response.h"
+#include "services/http/site.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* So many buffered requests are answered before other connections have their turn. */
+enum { PIPELINE_TURN = 32 };
+
+/* One request and what is known about it. */
+struct exchange {
+	struct mu_conn *conn;
+	struct site *site;
+	struct request request;
+	const char *data; /* what the request's slices are of */
+	struct response response;
+	bool unread; /* input may follow that nobody will read: linger */
+};
+
+static void begin_response(struct exchange *x)
+{
+	site_turn(x->site);
+	x->response.conn = x->conn;
+	x->response.date = x->site->date;
+	x->response.server = x->site->file.server;
+	x->response.now = x->site->now;
+	x->response.without_content = x->request.method == METHOD_HEAD;
+}
+
+/* Answers a request that is refused as a whole: the end of the connection. */
+static int refuse(struct exchange *x)
+{
+	begin_response(x);
+	x->response.end = RESPONSE_CLOSE;
+	mu_log(x->conn, MU_INFO, "request refused with %d: %s", x->request.status,
+	       x->request.reason);
+	if (response_status(&x->response, x->request.status, "") == 0) {
+		mu_count_request(x->conn);
+		mu_linger(x->conn);
+	}
+	return MU_DONE;
+}
+
+/*
+ * Waits for the rest of a head that came in part. True: x->request is complete. False: the
+ * connection is finished, and whatever there was to say has been said.
+ */
+static bool receive_head(struct exchange *x)
+{
+	enum request_state state = REQUEST_MORE;
+	size_t len;
+
+	mu_set_limit(x->conn, MU_HEADER);
+	while (state == REQUEST_MORE) {
+		ssize_t n = mu_fill(x->conn);
+
+		if (n == 0) {
+			x->request.status = 400;
+			x->request.reason = "the client stopped in the middle of a header";
+			state = REQUEST_BAD;
+		} else if (n < 0 && errno == ENOBUFS) {
+			request_too_large(&x->request);
+			state = REQUEST_BAD;
+		} else if (n < 0) {
+			if (errno == ETIMEDOUT) {
+				begin_response(x);
+				x->response.end = RESPONSE_CLOSE;
+				response_last_words(&x->response, 408);
+			}
+			return false;
+		} else {
+			len = mu_buffered(x->conn, &x->data);
+			state = request_parse(&x->request, x->data, len);
+		}
+	}
+	if (state == REQUEST_BAD)
+		refuse(x);
+	return state == REQUEST_DONE;
+}
+
+static bool has_content(const struct request *request)
+{
+	return request->chunked || request->length > 0;
+}
+
+/*
+ * Gets content out of the way before the answer. The head is copied, for the buffer is needed. 0; a
+ * status to refuse with; -1.
+ */
+static int drop_content(struct exchange *x)
+{
+	struct request *request = &x->request;
+	char *head;
+
+	if (request->expects || body_is_too_large(request->length)) {
+		/* The answer comes instead of the content: where that ends we do not learn. */
+		x->response.end = RESPONSE_CLOSE;
+		x->unread = true;
+		return request->expects ? 0 : 413;
+	}
+	head = mu_alloc(x->conn, request->head_len);
+	if (!head)
+		return 503;
+	memcpy(head, x->data, request->head_len);
+	x->data = head;
+	mu_consume(x->conn, request->head_len);
+	request->head_len = 0;
+	return body_discard(x->conn, request->chunked, request->length);
+}
+
+static int redirect_to_folder(struct exchange *x, const char *path, size_t len)
+{
+	static const char name[] = "Location: ";
+	struct slice query = x->request.query;
+	char *fields = mu_alloc(x->conn, sizeof name + 3 * len + query.len + 4), *p = fields;
+
+	if (!fields)
+		return response_status(&x->response, 503, "");
+	p = mempcpy(p, name, sizeof name - 1);
+	p += path_encode(path, len, p);
+	*p++ = '/';
+	p = mempcpy(p, x->data + query.at, query.len);
+	memcpy(p, "\r\n", 3);
+	return response_status(&x->response, 301, fields);
+}
+
+static int answer_file(struct exchange *x)
+{
+	struct slice target = x->request.path;
+	struct file *file = NULL;
+	const char *path;
+	size_t len;
+	int status = site_find(x->site, x->data + target.at, target.len, &file, &path, &len);
+
+	if (status == 301)
+		return redirect_to_folder(x, path, len);
+	if (status)
+		return response_status(&x->response, status, "");
+	if (condition_not_modified(&x->request, x->data, file, x->site->now))
+		status = response_not_modified(&x->response, file);
+	else
+		status = response_file(&x->response, file);
+	file_unref(file);
+	return status;
+}
+
+static int answer(struct exchange *x)
+{
+	static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
+
+	switch (x->request.method) {
+	case METHOD_GET:
+	case METHOD_HEAD:
+		return answer_file(x);
+	case METHOD_OPTIONS:
+		return response_status(&x->response, 204, allow);
+	case METHOD_OTHER:
+	case METHOD_CONNECT:
+		return response_status(&x->response, 501, "");
+	default:
+		return response_status(&x->response, 405, allow);
+	}
+}
+
+/* The connection's count of requests is kept only where somebody wants it limited. */
+static bool is_last_request(struct exchange *x)
+{
+	int64_t max = x->site->conf->keepalive_requests;
+	uintptr_t count;
+
+	if (!max)
+		return false;
+	count = mu_word(x->conn) + 1;
+	mu_set_word(x->conn, count);
+	return count >= (uintptr_t)max;
+}
+
+static enum response_end end_of(struct exchange *x)
+{
+	/* After CONNECT the client may send anything but requests. */
+	if (!x->request.persistent || x->request.method == METHOD_CONNECT || is_last_request(x) ||
+	    mu_draining(x->conn))
+		return RESPONSE_CLOSE;
+	return x->request.minor ? RESPONSE_KEEP : RESPONSE_KEEP_ALIVE;
+}
+
+/* A complete request; true: the connection goes on with the next one. */
+static bool exchange(struct exchange *x)
+{
+	const char *rest;
+	int status;
+
+	x->unread = false;
+	x->response.end = end_of(x);
+	if (has_content(&x->request)) {
+		status = drop_content(x);
+		if (status == 408) {
+			begin_response(x);
+			x->response.end = RESPONSE_CLOSE;
+			response_last_words(&x->response, status);
+		} else if (status > 0) {
+			x->request.status = (uint16_t)status;
+			x->request.reason = "content that cannot be read";
+			refuse(x);
+		}
+		if (status)
+			return false;
+	}
+	begin_response(x);
+	if (answer(x) < 0)
+		return false;
+	mu_count_request(x->conn);
+	mu_consume(x->conn, x->request.head_len);
+	if (x->response.end != RESPONSE_CLOSE)
+		return true;
+	/* Input left in the socket turns the close into a reset, which may overtake the answer. */
+	if (x->unread || mu_buffered(x->conn, &rest) > 0)
+		mu_linger(x->conn);
+	return false;
+}
+
+static int http_serve(struct mu_conn *conn, void *state)
+{
+	struct exchange x; /* not cleared: all of it is set before it is used, for each request */
+	size_t len = mu_buffered(conn, &x.data);
+
+	if (!len) {
+		ssize_t n = mu_try_fill(conn);
+
+		if (n <= 0)
+			return n < 0 && errno == EAGAIN ? mu_park(conn) : MU_DONE;
+		len = mu_buffered(conn, &x.data);
+	}
+	x.conn = conn;
+	x.site = state;
+	for (int turn = 0; len && turn < PIPELINE_TURN; turn++) {
+		request_init(&x.request);
+		switch (request_parse(&x.request, x.data, len)) {
+		case REQUEST_BAD:
+			return refuse(&x);
+		case REQUEST_MORE:
+			if (request_is_blank(&x.request, len)) {
+				mu_consume(conn, len);
+				return mu_park(conn);
+			}
+			if (!receive_head(&x))
+				return MU_DONE;
+			break;
+		case REQUEST_DONE:
+			break;
+		}
+		if (!exchange(&x))
+			return MU_DONE;
+		len = mu_buffered(conn, &x.data);
+	}
+	mu_set_limit(conn, MU_IDLE);
+	return mu_park(conn);
+}
+
+static void http_check(void *config, struct mu_report *report)
+{
+	const struct site_conf *conf = config;
+	struct stat st;
+
+	if (conf->root && stat(conf->root, &st) < 0)
+		mu_error(report, "root", "cannot use %s: %s", conf->root, strerror(errno));
+	else if (conf->root && !S_ISDIR(st.st_mode))
+		mu_error(report, "root", "%s is not a folder", conf->root);
+	for (size_t i = 0; i < conf->index.n; i++)
+		if (!*conf->index.word[i] || strchr(conf->index.word[i], '/'))
+			mu_error(report, "index", "\"%s\" is no file name", conf->index.word[i]);
+}
+
+/* Before a chroot: the root may lie outside, and so does the system's table of media types. */
+static int http_prepare(struct mu_worker *worker, const void *config, void **state_r)
+{
+	*state_r = site_new(config, worker);
+	return *state_r ? 0 : -1;
+}
+
+static int http_start(struct mu_worker *worker, const void *config, void **state)
+{
+	struct site *site = *state;
+
+	(void)worker;
+	(void)config;
+	root_settle(&site->root);
+	return 0;
+}
+
+static void http_stop(void *state)
+{
+	site_free(state);
+}
+
+static const struct mu_directive cache_directives[] = {
+	{ .name = "entries",
+	  .type = MU_INT,
+	  .offset = offsetof(struct site_conf, cache.entries),
+	  .dflt = "1024",
+	  .max = 1 << 20,
+	  .help = "files that a worker keeps ready; 0: none" },
+	{ .name = "memory",
+	  .type = MU_SIZE,
+	  .offset = offsetof(struct site_conf, cache.memory),
+	  .dflt = "16M",
+	  .max = (int64_t)1 << 40,
+	  .help = "memory that a worker uses for them" },
+	{ .name = "file-size",
+	  .type = MU_SIZE,
+	  .offset = offsetof(struct site_conf, cache.file_size),
+	  .dflt = "64k",
+	  .max = 16 << 20,
+	  .help = "larger files are sent from disk" },
+	{ 0 },
+};
+
+static const struct mu_directive directives[] = {
+	{ .name = "root",
+	  .type = MU_PATH,
+	  .offset = offsetof(struct site_conf, root),
+	  .required = true,
+	  .help = "the folder whose files are served" },
+	{ .name = "index",
+	  .type = MU_WORDS,
+	  .offset = offsetof(struct site_conf, index),
+	  .dflt = "index.html",
+	  .help = "the files served for a folder, the first that is there" },
+	{ .name = "mime-types",
+	  .type = MU_PATH,
+	  .offset = offsetof(struct site_conf, mime_types),
+	  .dflt = "/etc/mime.types",
+	  .help = "media types by file name extension, see mime.types(5)" },
+	{ .name = "keepalive-requests",
+	  .type = MU_INT,
+	  .offset = offsetof(struct site_conf, keepalive_requests),
+	  .dflt = "0",
+	  .max = INT32_MAX,
+	  .help = "requests on one connection before it is closed; 0: no limit" },
+	{ .name = "server-header",
+	  .type = MU_BOOL,
+	  .offset = offsetof(struct site_conf, server_header),
+	  .dflt = "yes",
+	  .help = "say \"Server: musterd\" in each response" },
+	{ .name = "cache",
+	  .type = MU_BLOCK,
+	  .block = cache_directives,
+	  .help = "the files that each worker keeps open or in memory" },
+	{ 0 },
+};
+
+const struct mu_module mu_http = {
+	.abi = MU_ABI,
+	.name = "http",
+	.help = "a website: the files below a folder",
+	.flags = MU_CLIENT_FIRST | MU_REQUESTS,
+	.directives = directives,
+	.config_size = sizeof(struct site_conf),
+	.check = http_check,
+	.prepare = http_prepare,
+	.start = http_start,
+	.serve = http_serve,
+	.stop = http_stop,
+};

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* The root folder; see root.h. The one place that knows openat2. */
+#include "services/http/root.h"
+
+#ifdef HAVE_CONFIG_H
+#include "autoconf.h"
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifdef HAVE_LINUX_OPENAT2_H
+#include <linux/openat2.h>
+#endif
+
+/* O_NONBLOCK: opening a pipe would wait for its writer. */
+enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
+
+#if defined(HAVE_LINUX_OPENAT2_H) && defined(SYS_openat2)
+static int open_beneath(int folder, const char *name)
+{
+	struct open_how how = {
+		.flags = OPEN_FLAGS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd;
+
+	/* EAGAIN: something was renamed meanwhile and the kernel is not sure about a "..". */
+	for (int attempt = 0; attempt < 8; attempt++) {
+		fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof how);
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return fd;
+}
+#else
+static int open_beneath(int folder, const char *name)
+{
+	(void)folder;
+	(void)name;
+	errno = ENOSYS;
+	return -1;
+}
+#endif
+
+static int walk_beneath(int root, const char *name)
+{
+	char segment[NAME_MAX + 1];
+	int folder = root, fd = -1, saved;
+
+	for (;;) {
+		size_t len = strcspn(name, "/");
+		bool last = !name[len] || !name[len + 1];
+
+		if (len > NAME_MAX) {
+			fd = -1;
+			errno = ENAMETOOLONG;
+			break;
+		}
+		memcpy(segment, name, len);
+		segment[len] = '\0';
+		if (last) {
+			/* A slash at the end asks for a folder. */
+			fd = openat(folder, len ? segment : ".",
+				    OPEN_FLAGS | O_NOFOLLOW | (name[len] ? O_DIRECTORY : 0));
+			break;
+		}
+		fd = openat(folder, segment, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			break;
+		if (folder != root)
+			close(folder);
+		folder = fd;
+		name += len + 1;
+	}
+	saved = errno;
+	if (folder != root)
+		close(folder);
+	errno = saved;
+	return fd;
+}
+
+static int open_folder(struct root *root)
+{
+	struct stat st;
+	int fd = open(root->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0) {
+		close(fd);
+		return -1;
+	}
+	root->fd = fd;
+	root->dev = st.st_dev;
+	root->ino = st.st_ino;
+	return 0;
+}
+
+int root_open(struct root *root, const char *path)
+{
+	int fd;
+
+	*root = (struct root){ .path = path, .fd = -1 };
+	if (open_folder(root) < 0)
+		return -1;
+	/* ENOSYS: before Linux 5.6. EPERM: a container's seccomp filter that does not know it. */
+	fd = open_beneath(root->fd, ".");
+	if (fd >= 0)
+		close(fd);
+	else
+		root->by_hand = errno == ENOSYS || errno == EPERM;
+	return 0;
+}
+
+void root_close(struct root *root)
+{
+	if (root->fd >= 0)
+		close(root->fd);
+	root->fd = -1;
+}
+
+void root_settle(struct root *root)
+{
+	struct stat st;
+
+	root->follows =
+		stat(root->path, &st) == 0 && st.st_dev == root->dev && st.st_ino == root->ino;
+}
+
+bool root_refresh(struct root *root, int64_t now)
+{
+	struct stat st;
+	int old = root->fd;
+
+	if (!root->follows || root->checked == now)
+		return false;
+	root->checked = now;
+	/* A path that is gone for a moment is no reason to let go of the folder we have. */
+	if (stat(root->path, &st) < 0 || (st.st_dev == root->dev && st.st_ino == root->ino))
+		return false;
+	if (open_folder(root) < 0)
+		return false;
+	close(old);
+	return true;
+}
+
+int root_open_file(const struct root *root, const char *name)
+{
+	if (root->by_hand)
+		return walk_beneath(root->fd, name);
+	return open_beneath(root->fd, *name ? name : ".");
+}
+
+int root_stat(const struct root *root, const char *name, struct stat *st)
+{
+	return fstatat(root->fd, *name ? name : ".", st, 0);
+}

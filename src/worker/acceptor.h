@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker's side of the listeners: in its epoll (EPOLLEXCLUSIVE, level-triggered) while it wants
+ * connections, out of it while it is full, short of descriptors, ahead of its siblings or draining.
+ *
+ * Exclusive waiters are woken in the order in which they were added, so without help the first
+ * worker gets all. A multiplexed worker that holds more than its share moves to the queue's tail.
+ */
+#ifndef WORKER_ACCEPTOR_H
+#define WORKER_ACCEPTOR_H
+
+#include "base/scoreboard.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct acceptor {
+	int epoll;
+	const int *listener; /* borrowed */
+	size_t listeners;
+	bool armed;      /* the listeners are in epoll */
+	bool over;       /* never again */
+	bool starved;    /* descriptors or memory ran out: said so in the log */
+	bool ahead;      /* out of epoll because the siblings hold less */
+	int64_t back_at; /* clock_ms() at which to arm again; 0: when somebody asks */
+};
+
+void acceptor_init(struct acceptor *acceptor, int epoll, const int *listener, size_t listeners);
+/* Into epoll; nothing if they are there or it is over. */
+void acceptor_arm(struct acceptor *acceptor);
+void acceptor_disarm(struct acceptor *acceptor);
+/* Leaves the listeners for good and closes its descriptors of them. */
+void acceptor_end(struct acceptor *acceptor);
+
+/*
+ * One accept4 on listener i. The descriptor (non-blocking, CLOEXEC) and the peer's address, or -1: somebody
+ * else took it, or it went away, or we are out of descriptors (logged once; disarmed for a moment).
+ */
+int acceptor_take(struct acceptor *acceptor, size_t i, struct sockaddr_storage *peer, int64_t now);
+
+/*
+ * After an accept in a multiplexed worker that now holds `own`: rotates or steps back by the
+ * measured rule (ARCHITECTURE.md, "Spreading connections").
+ */
+void acceptor_balance(struct acceptor *acceptor, const struct board *board, size_t own,
+		      int64_t now);
+/* In every turn: arms again when it is time, or when the siblings have caught up. */
+void acceptor_turn(struct acceptor *acceptor, const struct board *board, size_t own, bool full,
+		   int64_t now);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* The worker's end of the conversation with the master (base/contract.h). */
+#include "base/fd.h"
+#include "base/log.h"
+#include "worker/life.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+/* How long the work in hand may last after the master died: a new one may be starting already. */
+enum { ORPHAN_MS = 2000 };
+
+int control_watch(struct worker *worker)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = EVENT_CONTROL };
+
+	return epoll_ctl(worker->rt.epoll, EPOLL_CTL_ADD, worker->args->control, &event);
+}
+
+/* Does a sibling without a connection answer the last call? */
+static bool has_idle_sibling(const struct worker *worker)
+{
+	const struct board *board = worker->args->board;
+
+	for (size_t i = 0; i < board->slots; i++) {
+		const struct slot *slot = &board->slot[i];
+		uint32_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
+
+		if (slot != worker->rt.slot && (state == SLOT_IDLE || state == SLOT_DRAINING) &&
+		    !atomic_load_explicit(&slot->connections, memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
+static void drain(struct worker *worker, int64_t ms, bool last_call, bool orphan)
+{
+	struct mu_worker *rt = &worker->rt;
+	int64_t deadline = ms > 0 ? rt->now + ms : 0;
+
+	/* A second DRAIN may only hurry. */
+	if (!rt->draining || !rt->drain_deadline || (deadline && deadline < rt->drain_deadline))
+		rt->drain_deadline = deadline;
+	if (!rt->draining)
+		slot_set_state(rt->slot, SLOT_DRAINING, rt->now);
+	rt->draining = true;
+	worker->last_call = last_call && worker->go;
+	/* A busy direct worker could serve those who wait only later: an idle one does it now. */
+	if (rt->direct && rt->connections && has_idle_sibling(worker))
+		worker->last_call = false;
+	if (orphan || !worker->last_call)
+		acceptor_end(&worker->acceptor);
+}
+
+static void obey(struct worker *worker, const struct record *record, int *fd)
+{
+	switch ((enum record_type)record->type) {
+	case RECORD_GO:
+		worker->go = true;
+		break;
+	case RECORD_DRAIN:
+		drain(worker, record->value, record->flags & RECORD_LAST_CALL, false);
+		break;
+	case RECORD_TRY_ACCEPT:
+		worker->try_accept = true;
+		break;
+	case RECORD_REOPEN:
+		if (*fd >= 0)
+			log_replace_fd(*fd);
+		*fd = -1;
+		break;
+	case RECORD_READY:
+	case RECORD_GOODBYE:
+		log_warning("the master sent record %u, which only a worker sends", record->type);
+	}
+	fd_close(fd);
+}
+
+void control_read(struct worker *worker)
+{
+	struct record record;
+	int fd, got;
+
+	while ((got = record_receive(worker->args->control, &record, &fd)) == 1)
+		obey(worker, &record, &fd);
+	if (got < 0 && errno == EAGAIN)
+		return;
+	if (got < 0)
+		log_err("cannot understand the master: %s; leaving", strerror(errno));
+	else
+		log_warning("the master is gone; leaving");
+	/* Nothing more will come from there, and an ended stream is always readable. */
+	epoll_ctl(worker->rt.epoll, EPOLL_CTL_DEL, worker->args->control, NULL);
+	worker->orphan = true;
+	drain(worker, ORPHAN_MS, false, true);
+}
+
+void control_wait(struct worker *worker)
+{
+	struct pollfd pollfd = { .fd = worker->args->control, .events = POLLIN };
+
+	if (poll(&pollfd, 1, -1) < 0 && errno != EINTR)
+		log_err("poll: %s", strerror(errno));
+	runtime_tick(&worker->rt);
+	control_read(worker);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of worker/ share: the worker as it stands between the master (control), the listeners
+ * (acceptor) and its connections (the runtime).
+ */
+#ifndef WORKER_LIFE_H
+#define WORKER_LIFE_H
+
+#include "base/contract.h"
+#include "runtime/runtime.h"
+#include "worker/acceptor.h"
+#include "worker/title.h"
+
+#include <stdbool.h>
+
+struct worker {
+	struct mu_worker rt; /* first: a runtime is its worker */
+	const struct worker_args *args;
+	struct acceptor acceptor;
+	struct title title;
+	bool go;        /* the master said GO */
+	bool orphan;    /* the master is gone */
+	bool last_call; /* DRAIN said that the listeners go away for good */
+	int64_t look_at; /* direct: when to see whether others wait for the worker that a client holds */
+	bool try_accept; /* the master asked for it */
+};
+
+/*
+ * epoll_event.data of what is no connection. Connections are pointers, which are even and not small.
+ */
+enum { EVENT_CONTROL = 1, EVENT_LISTENER = 3 /* + 2 * index */ };
+
+static inline bool event_is_connection(const struct epoll_event *event)
+{
+	return !(event->data.u64 & 1);
+}
+static inline bool event_is_listener(const struct epoll_event *event)
+{
+	return event->data.u64 & 1 && event->data.u64 >= EVENT_LISTENER;
+}
+static inline size_t event_listener(const struct epoll_event *event)
+{
+	return (size_t)(event->data.u64 - EVENT_LISTENER) / 2;
+}
+
+/* ---- control.c ---- */
+
+/* Puts the control socket into epoll. 0 or -1. */
+int control_watch(struct worker *worker);
+/* Reads and obeys all records that are there. The end of the stream means: the master died. */
+void control_read(struct worker *worker);
+/* Waits for the first record and whatever it brings: before GO there is nothing else to do. */
+void control_wait(struct worker *worker);
+
+/* For the title: what the worker is at. */
+static inline const char *title_state(const struct worker *worker)
+{
+	if (worker->rt.draining)
+		return "draining";
+	return worker->rt.connections ? "busy" : "idle";
+}
+
+/* The earlier of two times, where 0 is never. */
+static inline int64_t earlier(int64_t a, int64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+/* ---- direct.c, multiplexed.c: until the drain is over ---- */
+
+void run_direct(struct worker *worker);
+void run_multiplexed(struct worker *worker);
+/* The runtime's wait in direct mode (struct mu_worker). */
+int direct_wait(struct mu_conn *conn, int events, int64_t deadline);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop of a worker that holds many connections, each on a coroutine while it is served. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/life.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* At a last call: what may still be taken from a listener that goes away. */
+enum { LAST_CALL_MAX = 4096 };
+
+static bool is_full(const struct worker *worker)
+{
+	return worker->rt.connections >= worker->rt.connections_max;
+}
+
+/* True if there was one. */
+static bool take_one(struct worker *worker, size_t listener)
+{
+	struct mu_worker *rt = &worker->rt;
+	struct sockaddr_storage peer;
+	struct mu_conn *conn;
+	int fd;
+
+	if (is_full(worker))
+		return false;
+	fd = acceptor_take(&worker->acceptor, listener, &peer, rt->now);
+	if (fd < 0)
+		return false;
+	conn = conn_open(rt, fd, (struct sockaddr *)&peer);
+	if (!conn) {
+		log_warning("no memory for a connection");
+		return true;
+	}
+	conn_enter(conn);
+	return true;
+}
+
+static void take_last(struct worker *worker)
+{
+	for (size_t i = 0; i < worker->args->listeners; i++)
+		for (int n = 0; n < LAST_CALL_MAX && take_one(worker, i); n++)
+			;
+	worker->last_call = false;
+	acceptor_end(&worker->acceptor);
+}
+
+/* What is due in every turn beside the events. */
+static void look_after(struct worker *worker)
+{
+	struct mu_worker *rt = &worker->rt;
+
+	if (worker->last_call)
+		take_last(worker);
+	if (worker->try_accept) {
+		worker->try_accept = false;
+		for (size_t i = 0; i < worker->args->listeners && !worker->acceptor.over; i++)
+			take_one(worker, i);
+	}
+	acceptor_turn(&worker->acceptor, worker->args->board, rt->connections, is_full(worker),
+		      rt->now);
+	if (rt->draining && !rt->cutting && rt->drain_deadline && rt->now >= rt->drain_deadline)
+		runtime_cut(rt);
+	title_renew(&worker->title, title_state(worker), rt->connections, rt->now);
+}
+
+static int sleep_time(const struct worker *worker)
+{
+	const struct mu_worker *rt = &worker->rt;
+	int64_t at = worker->acceptor.back_at;
+
+	at = earlier(at, title_due(&worker->title, title_state(worker), rt->connections));
+	if (rt->draining && !rt->cutting)
+		at = earlier(at, rt->drain_deadline);
+	return runtime_timeout(rt, at);
+}
+
+static void turn(struct worker *worker)
+{
+	struct mu_worker *rt = &worker->rt;
+	struct epoll_event events[EVENTS_MAX];
+	int n;
+
+	atomic_store_explicit(&rt->slot->running_since, 0, memory_order_relaxed);
+	n = epoll_wait(rt->epoll, events, EVENTS_MAX, sleep_time(worker));
+	runtime_tick(rt);
+	atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
+
+	/* Listeners first: a client that waits to be accepted does not wait for a whole batch. */
+	for (int i = 0; i < n; i++) {
+		if (!event_is_listener(&events[i]))
+			continue;
+		if (take_one(worker, event_listener(&events[i])))
+			acceptor_balance(&worker->acceptor, worker->args->board, rt->connections,
+					 rt->now);
+	}
+	for (int i = 0; i < n; i++) {
+		if (event_is_connection(&events[i]))
+			runtime_event(events[i].data.ptr, events[i].events);
+		else if (!event_is_listener(&events[i]))
+			control_read(worker);
+	}
+	runtime_finish_turn(rt);
+	look_after(worker);
+}
+
+void run_multiplexed(struct worker *worker)
+{
+	struct mu_worker *rt = &worker->rt;
+
+	acceptor_arm(&worker->acceptor);
+	look_after(worker);
+	while (!rt->draining || rt->connections || worker->last_call)
+		turn(worker);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker's life in its order: set up, READY, GO, serve, drain, GOODBYE. */
+#include "worker/worker.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "worker/life.h"
+#include "worker/privileges.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static void set_up_runtime(struct worker *worker)
+{
+	const struct service_conf *service = worker->args->service;
+	struct mu_worker *rt = &worker->rt;
+
+	rt->service = service->name;
+	rt->number = worker->args->number;
+	rt->module = worker->args->module;
+	rt->slot = &worker->args->board->slot[rt->number - 1];
+	rt->limits = (struct limits){ .idle_ms = service->idle_ms,
+				      .header_ms = service->header_ms,
+				      .request_ms = service->request_ms,
+				      .park_ms = service->park_ms };
+	rt->connections_max = (size_t)service->connections;
+	rt->direct = service->connections == 1;
+	rt->direct_wait = direct_wait;
+	worker->title = (struct title){ .service = service->name, .number = rt->number };
+}
+
+/* The terminal's signals are for the master, who decides; the kernel's answer is read from errno. */
+static void ignore_signals(void)
+{
+	static const int ignored[] = {
+		SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGWINCH
+	};
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+}
+
+static int start_module(struct worker *worker, const void *config)
+{
+	const struct mu_module *module = worker->rt.module;
+
+	if (!module->start || module->start(&worker->rt, config, &worker->rt.state) == 0)
+		return 0;
+	log_err("%s did not start", module->name);
+	return WORKER_EXIT_MODULE;
+}
+
+/* Everything before READY. 0 or an exit status. */
+static int set_up(struct worker *worker, struct arena *arena)
+{
+	const struct service_conf *service = worker->args->service;
+	struct mu_worker *rt = &worker->rt;
+	struct conf_errors errors = { 0 };
+	void *config;
+
+	tzset(); /* reads its file, which a chroot hides */
+	rt->connections_max = privileges_open_files(service, rt->connections_max);
+	if (!rt->connections_max)
+		return WORKER_EXIT_SETUP;
+	worker->title.max = rt->connections_max;
+	config = config_module_block(service, arena, &errors);
+	if (!config) {
+		conf_errors_log(&errors);
+		conf_errors_cleanup(&errors);
+		return WORKER_EXIT_MODULE;
+	}
+	if (rt->module->prepare && rt->module->prepare(rt, config, &rt->state) < 0) {
+		log_err("%s could not be prepared", rt->module->name);
+		return WORKER_EXIT_MODULE;
+	}
+	if (privileges_drop(service) < 0)
+		return WORKER_EXIT_SETUP;
+	if (runtime_init(rt) < 0) {
+		log_err("cannot set up the event loop: %s", strerror(errno));
+		return WORKER_EXIT_SETUP;
+	}
+	acceptor_init(&worker->acceptor, rt->epoll, worker->args->listener,
+		      worker->args->listeners);
+	if (control_watch(worker) < 0) {
+		log_err("cannot watch the master's socket: %s", strerror(errno));
+		return WORKER_EXIT_SETUP;
+	}
+	return start_module(worker, config);
+}
+
+static void serve(struct worker *worker)
+{
+	struct mu_worker *rt = &worker->rt;
+
+	if (record_send(worker->args->control, RECORD_READY, 0, (int64_t)rt->connections_max, -1) <
+	    0)
+		log_warning("cannot tell the master READY: %s", strerror(errno));
+	slot_set_state(rt->slot, SLOT_READY, rt->now);
+	title_renew(&worker->title, "ready", 0, rt->now);
+	while (!worker->go && !rt->draining)
+		control_wait(worker);
+	if (!worker->go)
+		return;
+	if (!rt->draining)
+		slot_set_state(rt->slot, SLOT_IDLE, rt->now);
+	if (rt->direct)
+		run_direct(worker);
+	else
+		run_multiplexed(worker);
+}
+
+int worker_main(const struct worker_args *args)
+{
+	struct worker worker = { .args = args };
+	struct arena *arena = arena_new(4096);
+	int status;
+
+	if (!arena)
+		return WORKER_EXIT_SETUP;
+	ignore_signals();
+	set_up_runtime(&worker);
+	slot_set_state(worker.rt.slot, SLOT_STARTING, worker.rt.now);
+	status = set_up(&worker, arena);
+	if (status)
+		return status;
+	serve(&worker);
+	if (worker.rt.module->stop)
+		worker.rt.module->stop(worker.rt.state);
+	slot_set_state(worker.rt.slot, SLOT_GONE, worker.rt.now);
+	if (!worker.orphan)
+		record_send(args->control, RECORD_GOODBYE, 0, (int64_t)worker.rt.cut, -1);
+	runtime_cleanup(&worker.rt);
+	arena_free(arena);
+	return 0;
+}

@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Every configuration that is shipped is valid: musterd -t says so of it, with folders and users that this machine
+# has in the place of those that it may lack. Runs in a build folder.
+set -eu
+src=${srcdir:-$(dirname "$0")/../..}
+src=$(cd "$src" && pwd)
+musterd=${MUSTERD:-./musterd}
+[ -x "$musterd" ] || {
+	echo "skipped: no $musterd"
+	exit 77
+}
+musterd=$(cd "$(dirname "$musterd")" && pwd)/$(basename "$musterd")
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+status=0
+for conf in "$src"/etc/musterd.conf.in "$src"/etc/quickstart.conf "$src"/etc/conf.d/*.example; do
+	sed -e "s|@pkgdatadir@/www|$src/etc/www|" -e "s|/srv/www|$src/etc/www|" -e "s|root www;|root $src/etc/www;|" \
+		-e "s|www-data|$(id -un)|; s|\\(group  *\\)$(id -un)|\\1$(id -gn)|; s|owner root|owner $(id -un)|" \
+		"$conf" >"$folder/test.conf"
+	"$musterd" -t -c "$folder/test.conf" >"$folder/out" 2>&1 || {
+		echo "$conf:"
+		cat "$folder/out"
+		status=1
+	}
+done
+printf 'service x { }\n' >"$folder/test.conf"
+if "$musterd" -t -c "$folder/test.conf" >/dev/null 2>&1; then
+	echo "musterd -t accepts a service without a listener"
+	status=1
+fi
+exit $status

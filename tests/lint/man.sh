@@ -1,0 +1,23 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The manual pages are clean under mandoc's lint (but for references to other packages), and complete.
+set -eu
+command -v mandoc >/dev/null || {
+	echo "skipped: no mandoc (Debian: apt-get install mandoc)"
+	exit 77
+}
+cd "${srcdir:-$(dirname "$0")/../..}"
+status=0
+mandoc -T lint -W style man/*.in 2>/dev/null | grep -v -e 'referenced manual not found' \
+	-e 'input text line longer than 80 bytes' -e 'Mdocdate found' && status=1
+
+# Every directive of the tables is in the manual.
+# shellcheck disable=SC2013 # names have no blanks
+for name in $(sed -n 's/^\t{ "\([a-z-]*\)", .*/\1/p; s/^\t{ \.name = "\([a-z-]*\)",.*/\1/p' src/config/core.c \
+	src/services/*.c src/services/*/*.c | sort -u); do
+	grep -qE "^\.It .*(Ic|Cm|[|]) $name( |\$)" man/musterd.conf.5.in || {
+		echo "musterd.conf(5) does not document $name"
+		status=1
+	}
+done
+exit $status

@@ -1,0 +1,13 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The project's scripts are clean under shellcheck.
+set -eu
+cd "${srcdir:-$(dirname "$0")/../..}"
+command -v shellcheck >/dev/null || {
+	echo "skipped: no shellcheck (Debian: apt-get install shellcheck)"
+	exit 77
+}
+# 1090, 1091: files of the installed system. 2034: variables that openrc-run reads.
+shellcheck quickstart .ci/run tests/summary tests/lint/*.sh
+shellcheck -e SC1090,SC1091 init/musterd.sysv.in
+shellcheck -s sh -e SC2034 init/musterd.openrc.in

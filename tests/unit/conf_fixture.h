@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests of the configuration share: two small modules, one with a directive of every type, and a
+ * resolver that knows a few made-up names and asks nobody. Used by the unit tests and the fuzz target.
+ */
+#ifndef TESTS_CONF_FIXTURE_H
+#define TESTS_CONF_FIXTURE_H
+
+#include "config/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ----------------------------------------------------------------------------------- modules ---- */
+
+struct fixture_route {
+	int64_t weight;
+	const char *target;
+};
+
+struct fixture_config {
+	bool flag;
+	int64_t count, size, time;
+	const char *word, *path;
+	int color;
+	struct mu_words names;
+	struct {
+		int64_t depth;
+		const char *label;
+	} inner;
+	struct mu_blocks route;
+};
+
+static const struct mu_directive fixture_inner[] = {
+	{ "depth", MU_INT, 0, "3", 1, 9, .help = "how deep" },
+	{ "label", MU_STRING, sizeof(int64_t), .help = "what it is called" },
+	{ NULL },
+};
+
+static const struct mu_directive fixture_route[] = {
+	{ "weight", MU_INT, offsetof(struct fixture_route, weight), "1", 1, 100,
+	  .help = "its share" },
+	{ "target", MU_STRING, offsetof(struct fixture_route, target), .required = true,
+	  .help = "where it leads" },
+	{ NULL },
+};
+
+static const struct mu_directive fixture_directives[] = {
+	{ "flag", MU_BOOL, offsetof(struct fixture_config, flag), "yes", .help = "yes or no" },
+	{ "count", MU_INT, offsetof(struct fixture_config, count), "4", 0, 100, .help = "even" },
+	{ "size", MU_SIZE, offsetof(struct fixture_config, size), "64k", 1, INT64_C(1) << 40 },
+	{ "time", MU_TIME, offsetof(struct fixture_config, time), "90s" },
+	{ "word", MU_STRING, offsetof(struct fixture_config, word), "\"two words\"" },
+	{ "path", MU_PATH, offsetof(struct fixture_config, path) },
+	{ "color", MU_ENUM, offsetof(struct fixture_config, color), "green",
+	  .words = "red|green|blue" },
+	{ "names", MU_WORDS, offsetof(struct fixture_config, names), "a, b" },
+	{ "inner", MU_BLOCK, offsetof(struct fixture_config, inner), .block = fixture_inner },
+	{ "route", MU_BLOCKS, offsetof(struct fixture_config, route), .block = fixture_route,
+	  .block_size = sizeof(struct fixture_route) },
+	{ NULL },
+};
+
+static void fixture_check(void *config, struct mu_report *report)
+{
+	struct fixture_config *full = config;
+
+	if (full->count % 2)
+		mu_error(report, "count", "the count %d is odd", (int)full->count);
+	if (full->color == 0 && full->inner.depth == 9)
+		mu_error(report, "depth", "red is never 9 deep");
+	if (full->size == 13)
+		mu_error(report, NULL, "an unlucky configuration");
+}
+
+static const struct mu_directive fixture_web_directives[] = {
+	{ "root", MU_PATH, 0, .required = true, .help = "the folder that is served" },
+	{ NULL },
+};
+
+static const struct mu_module fixture_full = {
+	.abi = MU_ABI,
+	.name = "full",
+	.directives = fixture_directives,
+	.config_size = sizeof(struct fixture_config),
+	.check = fixture_check,
+};
+
+static const struct mu_module fixture_web = {
+	.abi = MU_ABI,
+	.name = "web",
+	.directives = fixture_web_directives,
+	.config_size = sizeof(const char *),
+};
+
+static const struct mu_module fixture_echo = { .abi = MU_ABI, .name = "echo" };
+
+static const struct mu_module *const fixture_modules[] = { &fixture_full, &fixture_web,
+							   &fixture_echo, NULL };
+
+/* ---------------------------------------------------------------------------------- resolver ---- */
+
+static int fixture_fail(char *reason_r, const char *reason)
+{
+	snprintf(reason_r, RESOLVER_REASON_MAX, "%s", reason);
+	return -1;
+}
+
+/* "two.example" has two addresses; other names have none; port names are unknown. */
+static int fixture_listen(const struct listen_name *name, struct address *address_r, size_t max,
+			  const char **reason_r)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	*reason_r = "the name is not known";
+	if (max < 2)
+		return -1;
+	if (name->kind == LISTEN_UNIX)
+		snprintf(text, sizeof(text), "unix:%s", name->path);
+	else if (!name->host)
+		snprintf(text, sizeof(text), "*:%s", name->port);
+	else if (strcmp(name->host, "two.example") == 0)
+		snprintf(text, sizeof(text), "192.0.2.1:%s", name->port);
+	else
+		snprintf(text, sizeof(text), strchr(name->host, ':') ? "[%s]:%s" : "%s:%s",
+			 name->host, name->port);
+	if (address_parse(&address_r[0], text) < 0)
+		return -1;
+	if (!name->host || strcmp(name->host, "two.example") != 0)
+		return 1;
+	snprintf(text, sizeof(text), "[2001:db8::1]:%s", name->port);
+	return address_parse(&address_r[1], text) < 0 ? -1 : 2;
+}
+
+static int fixture_owner(const char *user, uid_t *uid_r, char *reason_r)
+{
+	if (strcmp(user, "anna") != 0)
+		return fixture_fail(reason_r, "there is no such user");
+	*uid_r = 1001;
+	return 0;
+}
+
+static int fixture_group(const char *group, gid_t *gid_r, char *reason_r)
+{
+	if (strcmp(group, "staff") != 0)
+		return fixture_fail(reason_r, "there is no such group");
+	*gid_r = 50;
+	return 0;
+}
+
+static int fixture_ids(const char *user, const char *group, struct conf_ids *ids_r, gid_t **group_r,
+		       char *reason_r)
+{
+	if (group && fixture_group(group, &ids_r->gid, reason_r) < 0)
+		return -2;
+	if (user && fixture_owner(user, &ids_r->uid, reason_r) < 0)
+		return -1;
+	if (!group)
+		ids_r->gid = 100;
+	*group_r = calloc(2, sizeof(**group_r));
+	if (!*group_r)
+		return fixture_fail(reason_r, "out of memory");
+	(*group_r)[0] = ids_r->gid;
+	(*group_r)[1] = 27;
+	ids_r->groups = 2;
+	ids_r->change = true;
+	return 0;
+}
+
+static int fixture_cpus(void)
+{
+	return 6;
+}
+
+/* Whatever lies in /missing is. */
+static int fixture_file(enum resolver_file what, const char *path, char *reason_r)
+{
+	(void)what;
+	if (strncmp(path, "/missing", 8) == 0)
+		return fixture_fail(reason_r, "No such file or directory");
+	return 0;
+}
+
+static const struct resolver_ops fixture_ops = {
+	.listen = fixture_listen,
+	.ids = fixture_ids,
+	.owner = fixture_owner,
+	.group = fixture_group,
+	.cpus = fixture_cpus,
+	.file = fixture_file,
+};
+
+/* The file's name in the tests: relative paths are taken from /conf. */
+#define FIXTURE_NAME "/conf/test.conf"
+
+static inline struct config *fixture_load(const char *text, struct conf_errors *errors)
+{
+	return load_text(FIXTURE_NAME, text, strlen(text), fixture_modules, &fixture_ops, errors);
+}
+
+#endif

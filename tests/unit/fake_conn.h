@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections and workers made of memory, for tests of modules: all of musterd/module.h without a
+ * runtime, a socket or a clock. The client's bytes are given beforehand; where a real call would
+ * wait, the next of them come, or (none left) the client has gone or its time limit ends. What the
+ * module writes is kept.
+ */
+#ifndef TESTS_FAKE_CONN_H
+#define TESTS_FAKE_CONN_H
+
+#include "musterd/module.h"
+
+enum { FAKE_BUFFER = 16384 };
+
+struct mu_worker {
+	int64_t time; /* what mu_time says */
+	int connections;
+	char log[8192]; /* all lines, each with a newline */
+};
+
+struct mu_conn {
+	struct mu_worker *worker;
+
+	/* The client: to be set by the test. */
+	const char *input;
+	size_t input_len;
+	size_t step; /* bytes that arrive at a time; 0: what fits */
+	bool ends;   /* after the input: it has finished sending, else a time limit runs out */
+	size_t write_room; /* bytes taken before a write would have to wait; SIZE_MAX at first */
+	bool draining;
+	bool gone;                             /* writes fail */
+	void (*on_wait)(struct mu_conn *conn); /* called whenever another connection could run */
+	void *on_wait_arg;
+
+	/* What the module did. */
+	char *output;
+	size_t output_len;
+	unsigned receives, sends, requests, parks;
+	bool lingered, shut;
+	bool more;           /* the last write had MU_MORE */
+	enum mu_limit limit; /* set last */
+	uintptr_t word;
+
+	char buffer[FAKE_BUFFER];
+	size_t start, end;
+	struct fake_piece *pieces;
+};
+
+/* The errors that a check function gave, "directive: message" a line. */
+struct mu_report {
+	char text[2048];
+};
+
+void fake_conn_init(struct mu_conn *conn, struct mu_worker *worker);
+void fake_conn_cleanup(struct mu_conn *conn);
+
+/*
+ * As the runtime does: enters serve when bytes are there, again after each park while more come.
+ * MU_DONE, or MU_PARKED when the input is used up.
+ */
+int fake_conn_serve(struct mu_conn *conn, const struct mu_module *module, void *state);
+
+#endif

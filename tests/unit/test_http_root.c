@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* Each test runs twice: with the kernel's own check, and with the walk by hand. */
+#include "services/http/root.h"
+
+#include "temp_folder.h"
+#include "unit.h"
+
+#include <errno.h>
+
+static struct temp_folder folder;
+static struct root root;
+
+static void setup(void)
+{
+	temp_folder_init(&folder);
+	temp_mkdir(&folder, "www");
+	temp_mkdir(&folder, "www/sub");
+	temp_mkdir(&folder, "www/sub/deep");
+	temp_write(&folder, "secret", "secret");
+	temp_write(&folder, "www/a", "a");
+	temp_write(&folder, "www/sub/deep/b", "b");
+	ck_assert_int_eq(root_open(&root, temp_path(&folder, "www")), 0);
+	root.path = strdup(root.path);
+}
+
+static void teardown(void)
+{
+	free((char *)(uintptr_t)root.path);
+	root_close(&root);
+	temp_folder_cleanup(&folder);
+}
+
+/* Which of the two ways; false: this kernel (or valgrind) has not got the first. */
+static bool go_by_hand(int by_hand)
+{
+	if (root.by_hand && !by_hand)
+		return false;
+	root.by_hand = by_hand;
+	return true;
+}
+
+/* The first byte of a file; 0 for a folder; -errno. */
+static int look(const char *name)
+{
+	int fd = root_open_file(&root, name);
+	char byte = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (read(fd, &byte, 1) < 0)
+		ck_assert_int_eq(errno, EISDIR);
+	close(fd);
+	return byte;
+}
+
+static void make_link(const char *target, const char *name)
+{
+	ck_assert_int_eq(symlink(target, temp_path(&folder, name)), 0);
+}
+
+START_TEST(files_and_folders_below_are_opened)
+{
+	if (!go_by_hand(_i))
+		return;
+	ck_assert_int_eq(look("a"), 'a');
+	ck_assert_int_eq(look("sub/deep/b"), 'b');
+	ck_assert_int_eq(look("sub/deep"), 0);
+	ck_assert_int_eq(look("sub/deep/"), 0);
+	ck_assert_int_eq(look(""), 0);
+	ck_assert_int_eq(look("x"), -ENOENT);
+	ck_assert_int_eq(look("x/y"), -ENOENT);
+	ck_assert_int_eq(look("a/"), -ENOTDIR);
+	ck_assert_int_eq(look("a/b"), -ENOTDIR);
+}
+END_TEST
+
+START_TEST(nothing_outside_is_opened)
+{
+	int outcome;
+
+	if (!go_by_hand(_i))
+		return;
+	make_link("../secret", "www/up");
+	make_link(temp_path(&folder, "secret"), "www/absolute");
+	make_link("..", "www/folder");
+	make_link("../../../secret", "www/sub/deep/far");
+	make_link("/proc/self/fd", "www/magic");
+	outcome = look("up");
+	ck_assert_int_eq(outcome, _i ? -ELOOP : -EXDEV);
+	ck_assert_int_eq(look("absolute"), outcome);
+	ck_assert_int_eq(look("sub/deep/far"), outcome);
+	ck_assert_int_lt(look("folder/secret"), 0);
+	ck_assert_int_lt(look("magic/0"), 0);
+	/* The names come cleaned; this one did not. */
+	if (!_i)
+		ck_assert_int_eq(look("../secret"), -EXDEV);
+}
+END_TEST
+
+START_TEST(links_that_stay_inside_are_followed_unless_we_walk)
+{
+	if (!go_by_hand(_i))
+		return;
+	make_link("sub/deep/b", "www/link");
+	make_link("deep", "www/sub/shortcut");
+	make_link("../a", "www/sub/back");
+	ck_assert_int_eq(look("link"), _i ? -ELOOP : 'b');
+	ck_assert_int_eq(look("sub/back"), _i ? -ELOOP : 'a');
+	ck_assert_int_eq(look("sub/shortcut/b"), _i ? -ENOTDIR : 'b');
+}
+END_TEST
+
+START_TEST(a_pipe_does_not_make_us_wait)
+{
+	if (!go_by_hand(_i))
+		return;
+	ck_assert_int_eq(mkfifo(temp_path(&folder, "www/pipe"), 0644), 0);
+	ck_assert_int_eq(look("pipe"), 0);
+}
+END_TEST
+
+START_TEST(long_names_are_an_error_and_no_more)
+{
+	char name[400];
+
+	if (!go_by_hand(_i))
+		return;
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	ck_assert_int_eq(look(name), -ENAMETOOLONG);
+	memcpy(name, "sub/", 4);
+	ck_assert_int_eq(look(name), -ENAMETOOLONG);
+}
+END_TEST
+
+START_TEST(a_walk_leaves_no_descriptor_behind)
+{
+	int before = dup(0), after;
+
+	root.by_hand = true;
+	close(before);
+	look("sub/deep/b");
+	look("sub/deep/x");
+	look("sub/x/y/z");
+	look("a/b/c");
+	after = dup(0);
+	close(after);
+	ck_assert_int_eq(before, after);
+}
+END_TEST
+
+START_TEST(another_folder_under_the_same_path_is_noticed_once_a_second)
+{
+	root_settle(&root);
+	ck_assert(!root_refresh(&root, 1));
+	temp_mkdir(&folder, "new");
+	temp_write(&folder, "new/a", "n");
+	ck_assert_int_eq(rename(root.path, temp_path(&folder, "old")), 0);
+	ck_assert(!root_refresh(&root, 2));
+	ck_assert_int_eq(look("a"), 'a');
+	make_link("new", "www");
+	ck_assert(!root_refresh(&root, 2));
+	ck_assert_int_eq(look("a"), 'a');
+	ck_assert(root_refresh(&root, 3));
+	ck_assert_int_eq(look("a"), 'n');
+}
+END_TEST
+
+START_TEST(behind_a_chroot_the_folder_at_hand_is_kept)
+{
+	/* The path leads elsewhere when the worker settles: that is the chroot's doing. */
+	temp_mkdir(&folder, "new");
+	ck_assert_int_eq(rename(root.path, temp_path(&folder, "old")), 0);
+	make_link("new", "www");
+	root_settle(&root);
+	ck_assert(!root_refresh(&root, 1));
+	ck_assert_int_eq(look("a"), 'a');
+}
+END_TEST
+
+START_TEST(what_is_no_folder_cannot_be_a_root)
+{
+	struct root other;
+
+	ck_assert_int_eq(root_open(&other, temp_path(&folder, "secret")), -1);
+	ck_assert_int_eq(errno, ENOTDIR);
+	ck_assert_int_eq(root_open(&other, temp_path(&folder, "none")), -1);
+	ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = tcase_create("http_root");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, files_and_folders_below_are_opened, 0, 2);
+	tcase_add_loop_test(tcase, nothing_outside_is_opened, 0, 2);
+	tcase_add_loop_test(tcase, links_that_stay_inside_are_followed_unless_we_walk, 0, 2);
+	tcase_add_loop_test(tcase, a_pipe_does_not_make_us_wait, 0, 2);
+	tcase_add_loop_test(tcase, long_names_are_an_error_and_no_more, 0, 2);
+	tcase_add_test(tcase, a_walk_leaves_no_descriptor_behind);
+	tcase_add_test(tcase, another_folder_under_the_same_path_is_noticed_once_a_second);
+	tcase_add_test(tcase, behind_a_chroot_the_folder_at_hand_is_kept);
+	tcase_add_test(tcase, what_is_no_folder_cannot_be_a_root);
+	return unit_main("http_root", tcase);
+}

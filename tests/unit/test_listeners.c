@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/listeners.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct listener_options options = { .backlog = 16 };
+static const struct systemd no_systemd = { .notify = -1 };
+
+static struct address any_port(void)
+{
+	struct address address;
+
+	ck_assert_int_eq(address_parse(&address, "127.0.0.1:0"), 0);
+	return address;
+}
+
+static struct open_listener *take(struct listeners *listeners, const struct address *address,
+				  unsigned generation)
+{
+	struct open_listener *listener;
+	char *error;
+
+	listener = listeners_take(listeners, address, &options, generation, &error);
+	ck_assert_msg(listener != NULL, "%s", error ? error : "");
+	return listener;
+}
+
+START_TEST(an_address_that_is_open_gives_the_same_socket)
+{
+	struct listeners listeners;
+	struct address address = any_port();
+	struct open_listener *first, *second;
+
+	ck_assert_int_eq(listeners_init(&listeners, &no_systemd), 0);
+	first = take(&listeners, &address, 1);
+	address = first->socket.address;
+	second = take(&listeners, &address, 2);
+	ck_assert_ptr_eq(first, second);
+	ck_assert_uint_eq(listeners_count(&listeners), 1);
+	listeners_release(&listeners, first);
+	ck_assert_uint_eq(listeners_count(&listeners), 1);
+	listeners_release(&listeners, second);
+	ck_assert_uint_eq(listeners_count(&listeners), 0);
+	listeners_cleanup(&listeners);
+}
+END_TEST
+
+START_TEST(any_port_is_kept_over_generations_and_apart_within_one)
+{
+	struct listeners listeners;
+	struct address address = any_port();
+	struct open_listener *first, *second;
+
+	ck_assert_int_eq(listeners_init(&listeners, &no_systemd), 0);
+	first = take(&listeners, &address, 1);
+	second = take(&listeners, &address, 1);
+	ck_assert_ptr_ne(first, second);
+	ck_assert_ptr_eq(take(&listeners, &address, 2), first);
+	ck_assert_ptr_eq(take(&listeners, &address, 2), second);
+	ck_assert_uint_eq(listeners_count(&listeners), 2);
+	listeners_cleanup(&listeners);
+}
+END_TEST
+
+START_TEST(a_port_that_is_taken_is_an_error_and_leaves_nothing)
+{
+	struct listeners ours, theirs;
+	struct address address = any_port();
+	struct open_listener *listener;
+	char *error;
+
+	ck_assert_int_eq(listeners_init(&ours, &no_systemd), 0);
+	ck_assert_int_eq(listeners_init(&theirs, &no_systemd), 0);
+	listener = take(&theirs, &address, 1);
+	ck_assert_int_eq(listener_listen(&listener->socket, &options, &error), 0);
+	ck_assert_ptr_null(listeners_take(&ours, &listener->socket.address, &options, 1, &error));
+	ck_assert_ptr_nonnull(strstr(error, "127.0.0.1:"));
+	free(error);
+	ck_assert_uint_eq(listeners_count(&ours), 0);
+	listeners_cleanup(&theirs);
+}
+END_TEST
+
+/* In a process of its own: 3, 4, 5 are taken here. The exit status says which step failed. */
+static int use_passed(const int fd[3])
+{
+	const char *name[] = { "web", "other", "web" };
+	struct systemd systemd = { .notify = -1, .fds = 3, .name = name };
+	struct listeners listeners;
+	struct open_listener *first, *second;
+
+	for (int i = 0; i < 3; i++)
+		dup2(fd[i], 20 + i);
+	for (int i = 0; i < 3; i++)
+		dup2(20 + i, SYSTEMD_FIRST_FD + i);
+	if (listeners_init(&listeners, &systemd) < 0)
+		return 1;
+	first = listeners_take_passed(&listeners, "web", NULL);
+	if (!first || first->socket.fd != SYSTEMD_FIRST_FD)
+		return 2;
+	second = listeners_take_passed(&listeners, "web", first);
+	if (!second || second->socket.fd != SYSTEMD_FIRST_FD + 2)
+		return 3;
+	if (listeners_take_passed(&listeners, "web", second) ||
+	    listeners_take_passed(&listeners, "none", NULL))
+		return 4;
+	listeners_release(&listeners, first);
+	listeners_release(&listeners, second);
+	if (listeners_count(&listeners) != 3)
+		return 5;
+	listeners_cleanup(&listeners);
+	return 0;
+}
+
+START_TEST(passed_sockets_are_found_by_name_and_kept)
+{
+	struct listeners source;
+	struct address address = any_port();
+	int fd[3], status;
+	char *error;
+	pid_t pid;
+
+	ck_assert_int_eq(listeners_init(&source, &no_systemd), 0);
+	for (int i = 0; i < 3; i++) {
+		struct open_listener *listener = take(&source, &address, 1);
+
+		ck_assert_int_eq(listener_listen(&listener->socket, &options, &error), 0);
+		fd[i] = listener->socket.fd;
+	}
+	pid = fork();
+	if (pid == 0)
+		_exit(use_passed(fd));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	listeners_cleanup(&source);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = tcase_create("listeners");
+
+	tcase_add_test(tcase, an_address_that_is_open_gives_the_same_socket);
+	tcase_add_test(tcase, any_port_is_kept_over_generations_and_apart_within_one);
+	tcase_add_test(tcase, a_port_that_is_taken_is_an_error_and_leaves_nothing);
+	tcase_add_test(tcase, passed_sockets_are_found_by_name_and_kept);
+	return unit_main("listeners", tcase);
+}

@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The master as a whole, with doubles on both sides: a configuration of one line for each service, and
+ * workers of a few lines. It runs in a child; the tests read its log and talk to its sockets.
+ */
+#include "master/master.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "config/config.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { PATIENCE_MS = 30000 };
+
+/* ------------------------------------------------------- the configuration, a double ---- */
+
+/* A line: NAME MIN MAX DRAIN_MS, and perhaps N to listen on 127.0.0.N; any port. */
+static const struct mu_module module = { .abi = MU_ABI, .name = "double" };
+static const struct mu_module *const modules[] = { &module, NULL };
+
+static const struct service_conf *parse_service(struct arena *arena, const char *line)
+{
+	struct service_conf *service = arena_alloc(arena, sizeof(*service));
+	struct conf_listen *listen = arena_alloc(arena, sizeof(*listen));
+	struct address *address = arena_alloc(arena, sizeof(*address));
+	char name[32];
+	int min, max, drain;
+	unsigned host = 1;
+
+	if (sscanf(line, "%31s %d %d %d %u", name, &min, &max, &drain, &host) < 4)
+		return NULL;
+	address->len = sizeof(address->u.in);
+	address->u.in.sin_family = AF_INET;
+	address->u.in.sin_addr.s_addr = htonl((IN_LOOPBACKNET << 24) + host);
+	*listen = (struct conf_listen){ .kind = LISTEN_INET, .address = address, .addresses = 1 };
+	*service = (struct service_conf){ .name = arena_strdup(arena, name),
+					  .listen = listen,
+					  .listens = 1,
+					  .backlog = 16,
+					  .module = &module,
+					  .workers_min = min,
+					  .workers_max = max,
+					  .spare_min = 1,
+					  .spare_max = 2,
+					  .connections = 1,
+					  .drain_ms = drain };
+	return service;
+}
+
+static struct config *parse(FILE *file)
+{
+	struct arena *arena = arena_new(1024);
+	struct config *config = malloc(sizeof(*config));
+	const struct service_conf **service = arena_alloc(arena, 8 * sizeof(*service));
+	char line[128];
+
+	*config = (struct config){ .arena = arena, .refs = 1, .log.level = LOG_DEBUG };
+	while (config->services < 8 && fgets(line, sizeof(line), file)) {
+		service[config->services] = parse_service(arena, line);
+		if (!service[config->services++]) {
+			config_unref(config);
+			return NULL;
+		}
+	}
+	config->service = (struct service_conf *const *)service;
+	return config;
+}
+
+struct config *config_load(const char *path, const struct mu_module *const *list,
+			   struct conf_errors *errors)
+{
+	FILE *file = fopen(path, "r");
+	struct config *config = file ? parse(file) : NULL;
+
+	(void)list;
+	errors->total = !config;
+	if (file)
+		fclose(file);
+	if (config)
+		config->path = arena_strdup(config->arena, path);
+	return config;
+}
+
+int config_capture(const struct config *config, int fd)
+{
+	return fd_write_all(fd, config->path, strlen(config->path));
+}
+
+struct config *config_restore(int fd, const struct mu_module *const *list,
+			      struct conf_errors *errors)
+{
+	char path[256];
+	ssize_t n = pread(fd, path, sizeof(path) - 1, 0);
+
+	path[n > 0 ? n : 0] = '\0';
+	return config_load(path, list, errors);
+}
+
+struct config *config_ref(struct config *config)
+{
+	config->refs++;
+	return config;
+}
+
+void config_unref(struct config *config)
+{
+	if (!config || --config->refs)
+		return;
+	arena_free(config->arena);
+	free(config);
+}
+
+void conf_errors_log(const struct conf_errors *errors)
+{
+	log_err("%zu errors", errors->total);
+}
+
+void conf_errors_print(const struct conf_errors *errors, FILE *out)
+{
+	fprintf(out, "%zu errors\n", errors->total);
+}
+
+void conf_errors_cleanup(struct conf_errors *errors)
+{
+	errors->total = 0;
+}
+
+/* -------------------------------------------------------------------- workers, doubles ---- */
+
+/* Answers with its pid and generation. */
+static void answer(const struct worker_args *args)
+{
+	int fd = accept(args->listener[0], NULL, NULL);
+	char text[64];
+	int len = snprintf(text, sizeof(text), "%d %u\n", (int)getpid(), args->generation);
+
+	if (fd < 0)
+		return;
+	if (fd_write_all(fd, text, (size_t)len) < 0)
+		log_err("write: %s", strerror(errno));
+	close(fd);
+}
+
+/* "crash" lives until GO, "stubborn" does not drain, the others do as they are told. */
+static int serve(const struct worker_args *args, bool stubborn)
+{
+	struct pollfd pollfd[2] = { { .fd = args->control, .events = POLLIN },
+				    { .fd = -1, .events = POLLIN } };
+	struct record record;
+	int fd;
+
+	for (;;) {
+		poll(pollfd, 2, -1);
+		if (pollfd[1].revents)
+			answer(args);
+		if (!pollfd[0].revents)
+			continue;
+		switch (record_receive(args->control, &record, &fd)) {
+		case 0:
+			return 0;
+		case 1:
+			if (record.type == RECORD_GO && strcmp(args->service->name, "crash") == 0)
+				kill(getpid(), SIGSEGV);
+			if (record.type == RECORD_GO)
+				pollfd[1].fd = args->listener[0];
+			if (record.type == RECORD_DRAIN)
+				pollfd[1].fd = -1;
+			if (record.type == RECORD_DRAIN && !stubborn) {
+				record_send(args->control, RECORD_GOODBYE, 0, 0, -1);
+				return 0;
+			}
+		}
+	}
+}
+
+static int run_double(const struct worker_args *args)
+{
+	const char *name = args->service->name;
+	bool stubborn = strcmp(name, "stubborn") == 0;
+
+	if (strcmp(name, "broken") == 0)
+		return WORKER_EXIT_MODULE;
+	if (strcmp(name, "rude") == 0) {
+		send(args->control, "hello", 5, 0);
+		pause();
+	}
+	if (stubborn)
+		signal(SIGTERM, SIG_IGN);
+	slot_set_state(&args->board->slot[args->number - 1], SLOT_IDLE, 1);
+	record_send(args->control, RECORD_READY, 0, 1, -1);
+	return serve(args, stubborn);
+}
+
+/* ------------------------------------------------------------------------------ the stage ---- */
+
+static struct {
+	char folder[32], conf[64];
+	pid_t master;
+	FILE *log;
+	int port;
+	char line[1024];
+} stage;
+
+static void write_conf(const char *text)
+{
+	FILE *file = fopen(stage.conf, "w");
+
+	fputs(text, file);
+	fclose(file);
+}
+
+static void set_up(void)
+{
+	strcpy(stage.folder, "/tmp/musterd-test-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(stage.folder));
+	snprintf(stage.conf, sizeof(stage.conf), "%s/conf", stage.folder);
+	stage.master = 0;
+	stage.log = NULL;
+}
+
+static void start(const char *conf)
+{
+	struct master_options options = { .conf_path = stage.conf,
+					  .modules = modules,
+					  .run = run_double };
+	int ends[2];
+
+	write_conf(conf);
+	ck_assert_int_eq(pipe(ends), 0);
+	stage.master = fork();
+	if (stage.master == 0) {
+		dup2(ends[1], STDERR_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		_exit(master_run(&options));
+	}
+	close(ends[1]);
+	stage.log = fdopen(ends[0], "r");
+	setvbuf(stage.log, NULL, _IONBF, 0);
+}
+
+/* Reads the log until a line has this text in it. */
+static const char *wait_for(const char *text)
+{
+	struct pollfd pollfd = { .fd = fileno(stage.log), .events = POLLIN };
+
+	for (;;) {
+		ck_assert_msg(poll(&pollfd, 1, PATIENCE_MS) == 1, "no log line has: %s", text);
+		ck_assert_msg(fgets(stage.line, sizeof(stage.line), stage.log) != NULL,
+			      "the log ended without: %s", text);
+		if (strstr(stage.line, text))
+			return strstr(stage.line, text);
+	}
+}
+
+static void wait_for_port(void)
+{
+	const char *text = wait_for("workers ready on 127.0.0.1:");
+
+	stage.port = atoi(strchr(text, ':') + 1);
+	wait_for("generation");
+}
+
+static int wait_for_exit(void)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(stage.master, &status, 0), stage.master);
+	stage.master = 0;
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static int stop(void)
+{
+	kill(stage.master, SIGTERM);
+	return wait_for_exit();
+}
+
+static void tear_down(void)
+{
+	if (stage.master > 0) {
+		kill(stage.master, SIGKILL);
+		waitpid(stage.master, NULL, 0);
+	}
+	if (stage.log)
+		fclose(stage.log);
+	unlink(stage.conf);
+	rmdir(stage.folder);
+}
+
+struct reply {
+	pid_t pid;
+	unsigned generation;
+};
+
+static int try_connect(int port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (connect(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+static struct reply ask(void)
+{
+	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
+	int fd = try_connect(stage.port);
+	struct reply reply;
+	char text[64] = "";
+
+	ck_assert_int_ge(fd, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	ck_assert_int_gt(recv(fd, text, sizeof(text) - 1, MSG_WAITALL), 0);
+	ck_assert_int_eq(sscanf(text, "%d %u", &reply.pid, &reply.generation), 2);
+	close(fd);
+	return reply;
+}
+
+/* ------------------------------------------------------------------------------ the tests ---- */
+
+START_TEST(it_serves_and_stops_in_order)
+{
+	start("good 3 3 1000\n");
+	wait_for_port();
+	ck_assert_uint_eq(ask().generation, 1);
+	ck_assert_int_eq(stop(), 0);
+	wait_for("stopped");
+}
+END_TEST
+
+START_TEST(a_killed_worker_is_replaced_at_once)
+{
+	struct reply before, after;
+
+	start("good 1 1 1000\n");
+	wait_for_port();
+	before = ask();
+	kill(before.pid, SIGKILL);
+	after = ask();
+	ck_assert_int_ne(before.pid, after.pid);
+	wait_for("was killed by SIGKILL, not sent by us");
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_reload_keeps_the_socket_and_changes_the_workers)
+{
+	struct reply before, after;
+
+	start("good 1 1 1000\n");
+	wait_for_port();
+	before = ask();
+	write_conf("good 2 2 1000\n");
+	kill(stage.master, SIGHUP);
+	wait_for("reloaded: generation 2");
+	after = ask();
+	ck_assert_uint_eq(after.generation, 2);
+	ck_assert_int_ne(before.pid, after.pid);
+	wait_for("generation 1 has left");
+	ck_assert_int_eq(kill(before.pid, 0), -1);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_bad_file_changes_nothing)
+{
+	struct reply before, after;
+
+	start("good 1 1 1000\n");
+	wait_for_port();
+	before = ask();
+	write_conf("good one\n");
+	kill(stage.master, SIGHUP);
+	wait_for("reload refused");
+	after = ask();
+	ck_assert_int_eq(before.pid, after.pid);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_new_generation_that_does_not_start_changes_nothing)
+{
+	struct reply before, after;
+
+	start("good 1 1 1000\n");
+	wait_for_port();
+	before = ask();
+	write_conf("good 1 1 1000\nbroken 2 2 1000\n");
+	kill(stage.master, SIGHUP);
+	wait_for("reload refused");
+	after = ask();
+	ck_assert_int_eq(before.pid, after.pid);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(reloads_that_come_during_one_are_one_more)
+{
+	start("good 1 1 1000\n");
+	wait_for_port();
+	kill(stage.master, SIGHUP);
+	wait_for("SIGHUP");
+	kill(stage.master, SIGHUP);
+	wait_for("SIGHUP");
+	wait_for("generation 1 has left");
+	ck_assert_uint_ge(ask().generation, 2);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_start_that_fails_says_why_by_its_exit_status)
+{
+	start("not a configuration\n");
+	wait_for("1 errors");
+	ck_assert_int_eq(wait_for_exit(), EX_CONFIG);
+	fclose(stage.log);
+	start("good 1 1 1000\nbroken 2 2 1000\n");
+	wait_for("start failed");
+	ck_assert_int_eq(wait_for_exit(), WORKER_EXIT_MODULE);
+}
+END_TEST
+
+START_TEST(what_does_not_drain_is_terminated_and_then_killed)
+{
+	start("stubborn 2 2 100\n");
+	wait_for_port();
+	kill(stage.master, SIGQUIT);
+	wait_for("the drain limit passed: sending SIGTERM");
+	wait_for("the drain limit passed: sending SIGKILL");
+	wait_for("SIGKILL, sent by us");
+	wait_for("stopped; 2 workers had to be killed");
+	ck_assert_int_eq(wait_for_exit(), 0);
+}
+END_TEST
+
+START_TEST(a_second_signal_stops_at_once)
+{
+	start("stubborn 2 2 60000\n");
+	wait_for_port();
+	kill(stage.master, SIGINT);
+	wait_for("SIGINT");
+	kill(stage.master, SIGINT);
+	wait_for("stop at once");
+	wait_for("a second signal to stop came");
+	ck_assert_int_eq(wait_for_exit(), 0);
+}
+END_TEST
+
+START_TEST(a_worker_that_breaks_the_protocol_is_killed)
+{
+	start("rude 1 1 1000\n");
+	wait_for("it sent what is no record of ours");
+	wait_for("start failed");
+	ck_assert_int_ne(wait_for_exit(), 0);
+}
+END_TEST
+
+START_TEST(ttin_and_ttou_change_the_number_of_workers)
+{
+	start("good 1 1 1000\n");
+	wait_for_port();
+	kill(stage.master, SIGTTIN);
+	wait_for("2 workers from now on");
+	wait_for("worker good 2 started");
+	kill(stage.master, SIGTTOU);
+	wait_for("1 workers from now on");
+	wait_for("exited with status 0");
+	kill(stage.master, SIGTTOU);
+	wait_for("stays at 1 workers");
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_crash_loop_is_slowed_down_and_harms_no_other_pool)
+{
+	struct reply before, after;
+
+	start("good 1 1 1000\ncrash 1 1 1000\n");
+	wait_for_port();
+	before = ask();
+	wait_for("service crash is degraded");
+	after = ask();
+	ck_assert_int_eq(before.pid, after.pid);
+	write_conf("good 1 1 1000\n");
+	kill(stage.master, SIGHUP);
+	wait_for("reloaded: generation 2");
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_dropped_listener_is_closed_and_another_one_opened)
+{
+	int dropped;
+
+	start("other 1 1 1000 1\n");
+	wait_for_port();
+	dropped = stage.port;
+	write_conf("good 1 1 1000 2\n");
+	kill(stage.master, SIGHUP);
+	wait_for("service good: 1 workers ready on 127.0.0.2:");
+	wait_for("service other: generation 1 has left");
+	ck_assert_int_eq(try_connect(dropped), -1);
+	write_conf("good 1 1 1000 2\nother 1 1 1000 1\n");
+	kill(stage.master, SIGHUP);
+	wait_for_port();
+	ck_assert_uint_eq(ask().generation, 3);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_stopped_worker_is_noticed)
+{
+	struct reply reply;
+
+	start("good 1 1 1000\n");
+	wait_for_port();
+	reply = ask();
+	kill(reply.pid, SIGSTOP);
+	wait_for("was stopped by SIGSTOP");
+	kill(reply.pid, SIGCONT);
+	wait_for("goes on");
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(workers_leave_when_the_master_is_killed)
+{
+	char byte;
+	ssize_t n;
+
+	start("good 4 4 1000\n");
+	wait_for_port();
+	kill(stage.master, SIGKILL);
+	waitpid(stage.master, NULL, 0);
+	stage.master = 0;
+	/* The log's other end is open in each of them. */
+	do
+		n = read(fileno(stage.log), &byte, 1);
+	while (n > 0);
+	ck_assert_int_eq(n, 0);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = tcase_create("master");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, it_serves_and_stops_in_order);
+	tcase_add_test(tcase, a_killed_worker_is_replaced_at_once);
+	tcase_add_test(tcase, a_reload_keeps_the_socket_and_changes_the_workers);
+	tcase_add_test(tcase, a_bad_file_changes_nothing);
+	tcase_add_test(tcase, a_new_generation_that_does_not_start_changes_nothing);
+	tcase_add_test(tcase, reloads_that_come_during_one_are_one_more);
+	tcase_add_test(tcase, a_start_that_fails_says_why_by_its_exit_status);
+	tcase_add_test(tcase, what_does_not_drain_is_terminated_and_then_killed);
+	tcase_add_test(tcase, a_second_signal_stops_at_once);
+	tcase_add_test(tcase, a_worker_that_breaks_the_protocol_is_killed);
+	tcase_add_test(tcase, ttin_and_ttou_change_the_number_of_workers);
+	tcase_add_test(tcase, a_crash_loop_is_slowed_down_and_harms_no_other_pool);
+	tcase_add_test(tcase, a_dropped_listener_is_closed_and_another_one_opened);
+	tcase_add_test(tcase, a_stopped_worker_is_noticed);
+	tcase_add_test(tcase, workers_leave_when_the_master_is_killed);
+	return unit_main("master", tcase);
+}

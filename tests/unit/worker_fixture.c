@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* The worker in a child, as worker_fixture.h says. */
+#include "worker_fixture.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "worker/worker.h"
+
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PATIENCE_MS = 20000 };
+
+void worker_fixture_init(struct worker_fixture *fixture, const struct mu_module *module,
+			 int connections)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t len = sizeof(address);
+
+	memset(fixture, 0, sizeof(*fixture));
+	fixture->service = (struct service_conf){
+		.name = "test",
+		.module = module,
+		.connections = connections,
+		.workers_min = 1,
+		.workers_max = 1,
+		.umask = 022,
+		.nofile = CONF_INHERIT,
+		.core = CONF_INHERIT,
+		.as = CONF_INHERIT,
+		.park_ms = 10000,
+	};
+	ck_assert_int_eq(board_init(&fixture->board, 2), 0);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fixture->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(fixture->listener, (struct sockaddr *)&address, len), 0);
+	ck_assert_int_eq(listen(fixture->listener, 512), 0);
+	ck_assert_int_eq(getsockname(fixture->listener, (struct sockaddr *)&address, &len), 0);
+	fixture->port = ntohs(address.sin_port);
+}
+
+static void run_child(struct worker_fixture *fixture, int control, int log)
+{
+	struct log_target target = { .kind = LOG_TO_FILE, .path = "/dev/null", .level = LOG_DEBUG };
+	struct worker_args args = { .service = &fixture->service,
+				    .module = fixture->service.module,
+				    .control = control,
+				    .listener = &fixture->listener,
+				    .listeners = 1,
+				    .board = &fixture->board,
+				    .number = 1,
+				    .generation = 1 };
+
+	log_use(&target, log);
+	_exit(worker_main(&args));
+}
+
+void worker_fixture_fork(struct worker_fixture *fixture)
+{
+	int control[2], log[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control), 0);
+	ck_assert_int_eq(pipe(log), 0);
+	fixture->pid = fork();
+	ck_assert_int_ge(fixture->pid, 0);
+	if (!fixture->pid) {
+		close(control[0]);
+		close(log[0]);
+		run_child(fixture, control[1], log[1]);
+	}
+	close(control[1]);
+	close(log[1]);
+	fixture->control = control[0];
+	fixture->log = log[0];
+}
+
+int64_t worker_fixture_start(struct worker_fixture *fixture)
+{
+	worker_fixture_fork(fixture);
+	return worker_fixture_expect(fixture, RECORD_READY);
+}
+
+void worker_fixture_go(struct worker_fixture *fixture)
+{
+	worker_fixture_start(fixture);
+	worker_fixture_send(fixture, RECORD_GO, 0, 0);
+}
+
+void worker_fixture_send(struct worker_fixture *fixture, enum record_type type, uint32_t flags,
+			 int64_t value)
+{
+	ck_assert_int_eq(record_send(fixture->control, type, flags, value, -1), 0);
+}
+
+int64_t worker_fixture_expect(struct worker_fixture *fixture, enum record_type type)
+{
+	struct pollfd pollfd = { .fd = fixture->control, .events = POLLIN };
+	struct record record;
+	int fd;
+
+	ck_assert_int_eq(poll(&pollfd, 1, PATIENCE_MS), 1);
+	ck_assert_int_eq(record_receive(fixture->control, &record, &fd), 1);
+	ck_assert_int_eq(record.type, type);
+	return record.value;
+}
+
+void worker_fixture_wait_log(struct worker_fixture *fixture, const char *text)
+{
+	while (!strstr(fixture->logged, text)) {
+		struct pollfd pollfd = { .fd = fixture->log, .events = POLLIN };
+		ssize_t n;
+
+		ck_assert_msg(poll(&pollfd, 1, PATIENCE_MS) == 1, "no '%s' in the log:\n%s", text,
+			      fixture->logged);
+		n = read(fixture->log, fixture->logged + fixture->logged_len,
+			 sizeof(fixture->logged) - 1 - fixture->logged_len);
+		ck_assert_msg(n > 0, "no '%s' in the log:\n%s", text, fixture->logged);
+		fixture->logged_len += (size_t)n;
+	}
+}
+
+void worker_fixture_wait_state(struct worker_fixture *fixture, enum slot_state state)
+{
+	int64_t end = clock_ms() + PATIENCE_MS;
+
+	while (atomic_load(&fixture->board.slot[0].state) != (uint32_t)state) {
+		ck_assert_int_lt(clock_ms(), end);
+		sched_yield();
+	}
+}
+
+int worker_fixture_reap(struct worker_fixture *fixture)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(fixture->pid, &status, 0), fixture->pid);
+	close(fixture->control);
+	close(fixture->log);
+	close(fixture->listener);
+	board_cleanup(&fixture->board);
+	return status;
+}
+
+int64_t worker_fixture_stop(struct worker_fixture *fixture)
+{
+	int64_t cut;
+
+	worker_fixture_send(fixture, RECORD_DRAIN, 0, 0);
+	cut = worker_fixture_expect(fixture, RECORD_GOODBYE);
+	ck_assert_int_eq(worker_fixture_reap(fixture), 0);
+	return cut;
+}
+
+int client_connect(const struct worker_fixture *fixture)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons((uint16_t)fixture->port) };
+	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+void client_send(int fd, const char *text)
+{
+	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+size_t client_read(int fd, char *data, size_t len)
+{
+	size_t got = 0;
+	ssize_t n;
+
+	while (got < len && (n = recv(fd, data + got, len - got, 0)) != 0) {
+		ck_assert_msg(n > 0, "after %zu bytes: %s", got, strerror(errno));
+		got += (size_t)n;
+	}
+	data[got] = '\0';
+	return got;
+}
+
+void client_expect(int fd, const char *text)
+{
+	char data[4096];
+
+	ck_assert_uint_lt(strlen(text), sizeof(data));
+	client_read(fd, data, strlen(text));
+	ck_assert_str_eq(data, text);
+}
+
+void client_expect_end(int fd)
+{
+	char data[2];
+
+	ck_assert_uint_eq(client_read(fd, data, 1), 0);
+	close(fd);
+}
