@@ -8,7 +8,7 @@ synchronise: what is waited for is a READY datagram, a log line, a state of a pr
 generous deadline. When a test fails the logs of its servers are shown.
 
 The binary is $MUSTERD, the load client $MUSTERD_LOAD (set by automake). `--only NAME` runs the tests whose
-name contains NAME, `--list` names them, `--keep` leaves the folders, `-v` shows the logs always.
+name contains NAME, `--list` names them, `--keep` leaves the folders, `-v` shows logs and times always.
 """
 
 import argparse
@@ -563,6 +563,7 @@ def nobody():
 
 def _run_one(name, function, mode, options):
     case = Case(name, mode)
+    begin = time.monotonic()
     reason, skipped = None, None
     try:
         function(case)
@@ -576,7 +577,8 @@ def _run_one(name, function, mode, options):
     if reason:
         print(f"not ok {name}\n{reason.rstrip()}")
     else:
-        print(f"ok {name}" + (f" # SKIP {skipped}" if skipped else ""))
+        took = f" # {time.monotonic() - begin:.2f} s" if options.verbose else ""
+        print(f"ok {name}" + (f" # SKIP {skipped}" if skipped else took))
     if reason or options.verbose:
         print(case.logs(), end="")
     if options.keep:

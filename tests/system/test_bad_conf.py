@@ -89,7 +89,7 @@ BAD = {
     "an_open_bracket": (GOOD.replace("127.0.0.1", "[::1"), "2", r"\[|\]"),
     "an_unknown_host": (GOOD.replace("127.0.0.1", "no-such-host.invalid"), "2", "no-such-host.invalid"),
     "a_relative_unix_path": (GOOD.replace("127.0.0.1:7007", "unix:some.sock"), "2", "absolute|/"),
-    "a_unix_path_that_is_too_long": (GOOD.replace("127.0.0.1:7007", "unix:/" + "x" * 150), "2", "long"),
+    "a_unix_path_that_is_too_long": (GOOD.replace("127.0.0.1:7007", "unix:/" + "x" * 150), "2", "107 bytes|too long"),
     "one_address_twice": (GOOD + GOOD.replace("svc", "other"), "6", "7007"),
     # Users.
     "an_unknown_user": (svc("user no-such-user"), "4", "user.*no-such-user"),

@@ -52,7 +52,6 @@ def a_download_is_finished(case):
     case.write("html/large", data)
     server, port = www(case, "timeout { drain 60s }")
     sock = connect(port)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     with Http(port, sock=sock) as http:
         http.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
         http.buffer += sock.recv(1000)

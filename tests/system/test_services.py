@@ -162,7 +162,7 @@ def several_listeners_share_a_pool(case):
 @for_both_modes
 def a_unix_socket_has_its_mode_and_goes_with_the_server(case):
     path = case.folder / "echo.sock"
-    text, _ = case.service("echo", listen=f"unix:{path}", extra="socket-mode 0620")
+    text, _ = case.service("echo", listen=f"unix:{path}", extra="socket { mode 0620 }")
     server = case.server(text)
     assert stat.S_IMODE(path.stat().st_mode) == 0o620, oct(path.stat().st_mode)
     with connect(0, path) as sock:
