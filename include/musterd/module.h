@@ -252,7 +252,10 @@ void mu_set_limit(struct mu_conn *conn, enum mu_limit limit);
 /* Counts one finished request in the worker's slot. Does not yield. */
 void mu_count_request(struct mu_conn *conn);
 
-/* True when the service wants its clients gone: answer, say so if the protocol can, and finish. */
+/*
+ * True when this client had better go: the worker is to end, or it serves one client at a time and others
+ * wait for it. Answer, say so if the protocol can, and finish.
+ */
 bool mu_draining(const struct mu_conn *conn);
 
 /* Memory that lives until serve returns, zeroed, aligned for anything; NULL with ENOMEM. */

@@ -46,7 +46,8 @@ static char *full_pattern(const char *pattern, const struct conf_place *at)
 {
 	const char *slash = strrchr(at->file, '/');
 	size_t folder = slash && pattern[0] != '/' ? (size_t)(slash - at->file) + 1 : 0;
-	char *full = malloc(2 * folder + strlen(pattern) + 1), *p = full;
+	size_t len = strlen(pattern);
+	char *full = malloc(2 * folder + len + 1), *p = full;
 
 	if (!full)
 		return NULL;
@@ -55,7 +56,7 @@ static char *full_pattern(const char *pattern, const struct conf_place *at)
 			*p++ = '\\';
 		*p++ = at->file[i];
 	}
-	strcpy(p, pattern);
+	memcpy(p, pattern, len + 1);
 	return full;
 }
 

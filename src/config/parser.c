@@ -31,37 +31,43 @@ static void stop(struct parser *parser)
 	parser->sound = false;
 }
 
-static bool add_word(struct parser *parser, const struct token *token)
+static bool grow_words(struct parser *parser)
 {
 	size_t room = parser->room ? 2 * parser->room : 16;
-	char *copy = conf_strdup(parser->context, token->word);
+	const char **word = reallocarray(parser->word, room, sizeof(*word));
+	struct conf_place *at;
+
+	if (!word)
+		return false;
+	parser->word = word;
+	at = reallocarray(parser->word_at, room, sizeof(*at));
+	if (!at)
+		return false;
+	parser->word_at = at;
+	parser->room = room;
+	return true;
+}
+
+/* False with the error added. */
+static bool add_word(struct parser *parser, const struct token *token)
+{
+	const char *copy;
 
 	parser->word_bytes += strlen(token->word) + 1;
-	if (copy && parser->word_bytes > CONF_TOTAL_MAX) {
+	if (parser->word_bytes > CONF_TOTAL_MAX) {
 		conf_error(parser->context, &token->at, "all words together are more than %d MiB",
 			   CONF_TOTAL_MAX >> 20);
-		copy = NULL;
-	}
-	if (copy && parser->words == parser->room) {
-		void *word = reallocarray(parser->word, room, sizeof(*parser->word));
-		void *at = reallocarray(parser->word_at, room, sizeof(*parser->word_at));
-
-		parser->word = word ? word : parser->word;
-		parser->word_at = at ? at : parser->word_at;
-		if (!word || !at) {
-			conf_error(parser->context, &token->at, "out of memory");
-			copy = NULL;
-		} else {
-			parser->room = room;
-		}
-	}
-	if (!copy) {
-		stop(parser);
 		return false;
 	}
+	if (parser->words == parser->room && !grow_words(parser)) {
+		conf_error(parser->context, &token->at, "out of memory");
+		return false;
+	}
+	copy = conf_strdup(parser->context, token->word);
 	parser->word[parser->words] = copy;
-	parser->word_at[parser->words++] = token->at;
-	return true;
+	parser->word_at[parser->words] = token->at;
+	parser->words++;
+	return copy;
 }
 
 /* A node with the words gathered so far. NULL when there are too many. */
@@ -208,8 +214,10 @@ static enum token_kind read_directive(struct parser *parser, struct lexer *lexer
 	parser->words = 0;
 	for (; kind == TOKEN_WORD; kind = lexer_next(lexer, token)) {
 		broken = broken || token->broken;
-		if (!add_word(parser, token))
+		if (!add_word(parser, token)) {
+			stop(parser);
 			return TOKEN_END;
+		}
 	}
 	node = make_node(parser);
 	if (!node)

@@ -145,7 +145,7 @@ static void fail_missing(const struct schema *schema, const struct mu_directive 
 {
 	const char *help = directive->help ? directive->help : "it is required";
 
-	if (parent && parent->words > 1)
+	if (parent->words > 1)
 		conf_error(schema->context, &parent->at, "`%s %s` has no `%s`: %s", parent->word[0],
 			   parent->word[1], directive->name, help);
 	else
@@ -311,6 +311,9 @@ static void print_handler(const struct schema *schema, const struct mu_directive
 	const struct mu_module *module = handler->module;
 	void *config;
 
+	/* Only where memory ran out. */
+	if (!module)
+		return;
 	indent(depth, out);
 	fprintf(out, "%s %s", directive->name, module->name);
 	if (module->directives && module->directives->name) {

@@ -50,7 +50,7 @@ void mu_count_request(struct mu_conn *conn)
 
 bool mu_draining(const struct mu_conn *conn)
 {
-	return conn->worker->draining;
+	return conn->worker->draining || conn->worker->crowded;
 }
 
 void *mu_alloc(struct mu_conn *conn, size_t size)

@@ -30,6 +30,25 @@ static bool is_cut(struct worker *worker, const struct mu_conn *conn)
 	return true;
 }
 
+/*
+ * A client that always has a next request would hold the worker for ever while others wait in the queue.
+ * So between requests, once per park limit, we look: if somebody waits there, no sibling is free, and the
+ * module is told that this client had better go (mu_draining).
+ */
+static void look_at_queue(struct worker *worker)
+{
+	struct mu_worker *rt = &worker->rt;
+	struct pollfd queue = { .events = POLLIN };
+
+	if (!rt->limits.park_ms || rt->now < worker->look_at || worker->acceptor.over)
+		return;
+	worker->look_at = rt->now + rt->limits.park_ms;
+	for (size_t i = 0; i < worker->args->listeners && !rt->crowded; i++) {
+		queue.fd = worker->args->listener[i];
+		rt->crowded = poll(&queue, 1, 0) == 1;
+	}
+}
+
 static short poll_events(int events)
 {
 	return (short)((events & CONN_IN ? POLLIN | POLLRDHUP : 0) |
@@ -45,6 +64,8 @@ int direct_wait(struct mu_conn *conn, int events, int64_t deadline)
 		{ .fd = worker->orphan ? -1 : worker->args->control, .events = POLLIN },
 	};
 
+	if (conn->state == CONN_PARKED)
+		look_at_queue(worker);
 	for (;;) {
 		int64_t until = deadline;
 
@@ -90,6 +111,8 @@ static bool serve_one(struct worker *worker, size_t listener)
 		log_warning("no memory for a connection");
 		return true;
 	}
+	rt->crowded = false;
+	worker->look_at = rt->now + rt->limits.park_ms;
 	while (conn_serve_here(conn) == MU_PARKED)
 		;
 	runtime_finish_turn(rt);

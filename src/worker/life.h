@@ -18,9 +18,10 @@ struct worker {
 	const struct worker_args *args;
 	struct acceptor acceptor;
 	struct title title;
-	bool go;         /* the master said GO */
-	bool orphan;     /* the master is gone */
-	bool last_call;  /* DRAIN said that the listeners go away for good */
+	bool go;        /* the master said GO */
+	bool orphan;    /* the master is gone */
+	bool last_call; /* DRAIN said that the listeners go away for good */
+	int64_t look_at; /* direct: when to see whether others wait for the worker that a client holds */
 	bool try_accept; /* the master asked for it */
 };
 

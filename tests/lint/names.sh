@@ -15,7 +15,7 @@ is_standard() {
 }
 
 forbidden() {
-	printf '%s\n' '/home/[a-z]' '/Users/[A-Za-z]' '/root/[.a-z]'
+	printf '%s\n' '/home/[a-z]' '/Users/[A-Za-z]' '\(^\|[^a-z0-9/._-]\)/root/[.a-z]'
 	place=$(pwd -P)
 	while ! [ "$place" = / ]; do
 		is_standard "$place" || printf '%s\n' "$place" | sed 's/[].[*^$\\]/\\&/g; s/$/\\($\\|[^a-z0-9_-]\\)/'

@@ -9,7 +9,9 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -225,6 +227,23 @@ START_TEST(too_many_directives_are_an_error)
 	ck_assert_ptr_null(load(text));
 	ck_assert_uint_eq(errors.total, 1);
 	expect_error(0, "test.conf", 50001, "more than 50000 directives");
+	free(text);
+}
+END_TEST
+
+START_TEST(words_have_a_largest_total)
+{
+	char value[8001], *text = calloc(1, 1 << 16), *p = text;
+
+	memset(value, 'x', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	setenv("MU_TEST_BIG", value, 1);
+	for (int i = 0; i < 2200; i++)
+		p = stpcpy(p, "x ${MU_TEST_BIG}\n");
+	ck_assert_ptr_null(load(text));
+	ck_assert_uint_eq(errors.total, 1);
+	expect_error(0, "test.conf", 2097, "all words together are more than 16 MiB");
+	unsetenv("MU_TEST_BIG");
 	free(text);
 }
 END_TEST
@@ -511,6 +530,31 @@ START_TEST(staying_who_we_are_needs_no_root)
 }
 END_TEST
 
+START_TEST(a_user_brings_the_groups_it_is_in)
+{
+	const struct passwd *user = getpwuid(geteuid());
+	struct config *config;
+	const struct conf_ids *ids;
+	gid_t groups[256];
+	int n = 256;
+	char text[256];
+
+	ck_assert_ptr_nonnull(user);
+	ck_assert_int_gt(getgrouplist(user->pw_name, getegid(), groups, &n), 0);
+	snprintf(text, sizeof(text),
+		 "service a { listen 127.0.0.1:7007; handler echo; user %s; group %u }",
+		 user->pw_name, getegid());
+	config = load(text);
+	expect_no_errors(config);
+	ids = &config->service[0]->ids;
+	ck_assert_uint_eq(ids->uid, geteuid());
+	ck_assert_uint_eq(ids->gid, getegid());
+	ck_assert_uint_eq(ids->groups, (size_t)n);
+	ck_assert_mem_eq(ids->group, groups, (size_t)n * sizeof(groups[0]));
+	config_unref(config);
+}
+END_TEST
+
 START_TEST(the_modules_block_is_filled_for_the_worker)
 {
 	struct config *config =
@@ -608,6 +652,7 @@ int main(void)
 	tcase_add_test(tcase, a_file_that_is_not_there_is_an_error);
 	tcase_add_test(tcase, a_file_that_is_too_large_is_an_error);
 	tcase_add_test(tcase, too_many_directives_are_an_error);
+	tcase_add_test(tcase, words_have_a_largest_total);
 	tcase_add_test(tcase, includes_are_sorted_and_relative_to_the_including_file);
 	tcase_add_test(tcase, errors_in_included_files_have_their_own_place);
 	tcase_add_test(tcase, a_loop_of_includes_is_noticed);
@@ -620,6 +665,7 @@ int main(void)
 	tcase_add_test(tcase, addresses_that_do_not_meet_are_fine);
 	tcase_add_test(tcase, only_root_changes_users);
 	tcase_add_test(tcase, staying_who_we_are_needs_no_root);
+	tcase_add_test(tcase, a_user_brings_the_groups_it_is_in);
 	tcase_add_test(tcase, the_modules_block_is_filled_for_the_worker);
 	tcase_add_test(tcase, a_configuration_is_counted);
 	tcase_add_test(tcase, a_relative_path_becomes_an_absolute_one);

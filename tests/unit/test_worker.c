@@ -228,6 +228,35 @@ START_TEST(a_parked_connection_goes_on_where_it_was)
 }
 END_TEST
 
+START_TEST(a_busy_client_gives_way_to_those_who_wait)
+{
+	char answer[8];
+	int one, two;
+
+	begin(&count, 0);
+	fixture.service.park_ms = 50;
+	worker_fixture_go(&fixture);
+	one = client_connect(&fixture);
+	client_send(one, "a\n");
+	client_expect(one, "1a\n");
+	two = client_connect(&fixture);
+	client_send(two, "b\n");
+	/* The first goes on and on, until it is told. */
+	do {
+		client_send(one, "x\n");
+		while (client_read(one, answer, 1) && answer[0] != 'x')
+			;
+		client_read(one, answer, 1);
+		ck_assert_str_eq(answer, "\n");
+	} while (recv(one, answer, 1, MSG_DONTWAIT) < 0);
+	ck_assert_int_eq(answer[0], 'b');
+	close(one);
+	client_expect(two, "1b\n");
+	close(two);
+	ck_assert_int_eq(worker_fixture_stop(&fixture), 0);
+}
+END_TEST
+
 START_TEST(many_connections_take_turns)
 {
 	enum { MANY = 60 };
@@ -605,6 +634,7 @@ int main(int argc, char *argv[], char *envp[])
 	tcase_add_loop_test(tcase, a_line_longer_than_the_buffer_is_an_error, 0, 2);
 	tcase_add_loop_test(tcase, a_slow_reader_gets_every_byte, 0, 2);
 	tcase_add_loop_test(tcase, a_parked_connection_goes_on_where_it_was, 0, 2);
+	tcase_add_test(tcase, a_busy_client_gives_way_to_those_who_wait);
 	tcase_add_test(tcase, many_connections_take_turns);
 	tcase_add_test(tcase, a_full_worker_leaves_the_rest_waiting);
 	tcase_add_loop_test(tcase, the_idle_limit_ends_a_silent_client_and_says_so, 0, 2);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/title.h"
+
+#include "unit.h"
+
+#include <bsd/unistd.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char busy[] = "busy", idle[] = "idle";
+
+/* What ps shows of this process. */
+static const char *shown(void)
+{
+	static char text[256];
+	FILE *file = fopen("/proc/self/cmdline", "r");
+	size_t n = fread(text, 1, sizeof(text) - 1, file);
+
+	fclose(file);
+	text[n] = '\0';
+	return text;
+}
+
+START_TEST(it_says_service_number_and_load)
+{
+	struct title title = { .service = "www", .number = 2, .max = 1024 };
+
+	title_renew(&title, busy, 3, 5000);
+	ck_assert_str_eq(shown(), "musterd: worker www 2 busy 3/1024");
+}
+END_TEST
+
+START_TEST(it_changes_at_most_once_a_second)
+{
+	struct title title = { .service = "www", .number = 2, .max = 10 };
+
+	title_renew(&title, idle, 0, 5000);
+	ck_assert_int_eq(title_due(&title, idle, 0), 0);
+	ck_assert_int_eq(title_due(&title, busy, 1), 6000);
+	title_renew(&title, busy, 1, 5999);
+	ck_assert_str_eq(shown(), "musterd: worker www 2 idle 0/10");
+	title_renew(&title, busy, 1, 6000);
+	ck_assert_str_eq(shown(), "musterd: worker www 2 busy 1/10");
+	ck_assert_int_eq(title_due(&title, busy, 1), 0);
+}
+END_TEST
+
+int main(int argc, char *argv[], char *envp[])
+{
+	TCase *tcase = tcase_create("title");
+
+	setproctitle_init(argc, argv, envp);
+	tcase_add_test(tcase, it_says_service_number_and_load);
+	tcase_add_test(tcase, it_changes_at_most_once_a_second);
+	return unit_main("title", tcase);
+}
