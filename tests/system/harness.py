@@ -384,8 +384,14 @@ class Load:
         self.process = subprocess.Popen(command + [host, str(port)], stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True)
         case.defer(self.kill)
-        first = self.process.stdout.readline()
-        assert first == "running\n", f"the load does not run: {first}{self.process.stdout.read()}"
+        # It says so when each of its clients has had an answer.
+        if select.select([self.process.stdout], [], [], deadline(30))[0]:
+            first = self.process.stdout.readline()
+        else:
+            self.process.terminate()
+            first = ""
+        if first != "running\n":
+            raise AssertionError(f"not all clients are served: {first}{self.process.stdout.read()}")
 
     def kill(self):
         if self.process.poll() is None:
@@ -571,6 +577,9 @@ def _run_one(name, function, mode, options):
         skipped = str(skip)
     except Exception:  # whatever a test raises is its failure
         reason = traceback.format_exc()
+    except BaseException:  # we are being stopped, and leave nothing behind
+        case.clean_up()
+        raise
     problems = case.clean_up()
     if problems:
         reason = (reason or "") + "\n".join(problems)
@@ -604,6 +613,7 @@ def main():
         print(f"no program {MUSTERD}: set MUSTERD")
         sys.exit(1)
     become_subreaper()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for entry in chosen:
         counts[_run_one(*entry, options)] += 1

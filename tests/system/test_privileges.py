@@ -7,7 +7,7 @@ import os
 import pathlib
 import re
 
-from harness import connect, has_sanitizers, main, nobody, read_exactly, status_field, test
+from harness import connect, has_sanitizers, main, nobody, read_exactly, status_field, test, wait_for
 
 
 def echoes(port):
@@ -107,10 +107,12 @@ def limits_are_set(case):
 def a_worker_keeps_no_descriptor_of_the_master(case):
     worker, port, _ = worker_of(case, "connections 64")
     assert echoes(port)
-    links = [os.readlink(f"/proc/{worker}/fd/{fd}") for fd in os.listdir(f"/proc/{worker}/fd")]
-    sockets = [link for link in links if link.startswith("socket:")]
-    assert len(sockets) == 2, f"the listener and the line to the master, no more: {links}"
-    assert not [link for link in links if "signalfd" in link], links
+
+    def links():
+        return [os.readlink(f"/proc/{worker}/fd/{fd}") for fd in os.listdir(f"/proc/{worker}/fd")]
+    wait_for(lambda: len([link for link in links() if link.startswith("socket:")]) == 2,
+             "the listener and the line to the master, and no other socket")
+    assert not [link for link in links() if "signalfd" in link], links()
 
 
 @test

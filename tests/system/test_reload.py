@@ -14,8 +14,12 @@ def bodies(case, n):
     return [case.write(f"root{i}/index.html", f"{i}".encode() * 1024) for i in range(n)]
 
 
+def workers_of(case):
+    return 6 if case.connections == 1 else 2
+
+
 def clients(case):
-    """Keep-alive clients hold a direct worker each, so they are fewer there."""
+    """A direct worker has one client: more keep-alive clients than workers could not all stay."""
     return {"keep_alive": 4, "per_request": 4} if case.connections == 1 else \
         {"keep_alive": 16, "per_request": 8}
 
@@ -26,7 +30,7 @@ def fifty_reloads_fail_no_request(case):
     pages = bodies(case, 3)
 
     def conf(i):
-        workers = (6 if case.connections == 1 else 2) + i % 2
+        workers = workers_of(case) + i % 2
         return f"""
 service www {{
     listen 127.0.0.1:{port}
@@ -46,7 +50,7 @@ service www {{
     assert all(counts["bodies"]), f"not all three configurations were seen: {counts}"
     assert counts["requests"] > RELOADS and counts["announced_closes"] > 0, counts
     # The old generations are gone; the last one has its number of workers.
-    server.wait_workers((6 if case.connections == 1 else 2) + RELOADS % 2, "www", seconds=70)
+    server.wait_workers(workers_of(case) + RELOADS % 2, "www", seconds=70)
     server.stop()
 
 
@@ -54,11 +58,13 @@ service www {{
 def reloads_that_follow_on_each_other_fail_no_request(case):
     """HUP upon HUP, without waiting: the next comes while the one before is under way."""
     pages = bodies(case, 2)
-    text, port = case.service("http { root root0 }", name="www", workers=3)
+    few = workers_of(case)
+    text, port = case.service("http { root root0 }", name="www", workers=few)
     server = case.server(text)
     load = case.load(port, pages, **clients(case))
     for i in range(40):
-        case.conf(text.replace("root0", f"root{i % 2}").replace("workers 3", f"workers {3 + i % 3}"))
+        workers = f"workers {few + i % 3}"
+        case.conf(text.replace("root0", f"root{i % 2}").replace(f"workers {few}", workers))
         server.send_signal(signal.SIGHUP)
         server.notify.poll()
     case.conf(text.replace("root0", "root1"))
@@ -83,13 +89,14 @@ def reloading_the_same_file_fails_no_request(case):
 @for_both_modes
 def bad_files_under_load_change_nothing(case):
     pages = bodies(case, 2)
-    text, port = case.service("http { root root0 }", name="www", workers=3)
+    few = workers_of(case)
+    text, port = case.service("http { root root0 }", name="www", workers=few)
     server = case.server(text)
-    workers = server.wait_workers(3)
+    workers = server.wait_workers(few)
     load = case.load(port, pages, **clients(case))
     good = text.replace("root0", "root1")
     for bad in (good + "nonsense\n", good.rstrip()[:-1], good.replace("handler", "hadler"),
-                good.replace("root1", "root7"), good.replace("workers 3", "workers many"), "",
+                good.replace("root1", "root7"), good.replace(f"workers {few}", "workers many"), "",
                 good.replace("127.0.0.1:", "no.such.host.invalid:")):
         case.conf(bad)
         mark = server.log_size()
