@@ -332,8 +332,8 @@ class Server:
         """Waits until there are exactly n workers and none of `without`; their pids."""
         def look():
             pids = self.workers(service)
-            return pids if len(pids) == n and not set(pids) & set(without) else None
-        return wait_for(look, f"{n} workers of {service or 'all services'}", seconds)
+            return (pids,) if len(pids) == n and not set(pids) & set(without) else None
+        return wait_for(look, f"{n} workers of {service or 'all services'}", seconds)[0]
 
     def send_signal(self, number):
         self.process.send_signal(number)
