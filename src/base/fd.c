@@ -71,7 +71,8 @@ void fd_close_all_but(int *keep, size_t n)
 {
 	unsigned from = 3;
 
-	qsort(keep, n, sizeof(*keep), compare_ints);
+	if (n)
+		qsort(keep, n, sizeof(*keep), compare_ints);
 	for (size_t i = 0; i < n; i++) {
 		if (keep[i] < (int)from)
 			continue;

@@ -4,6 +4,8 @@
  * line, or standard input, to the target. For replaying a corpus or a crash, and for AFL. With libFuzzer
  * leave this file out and link with -fsanitize=fuzzer.
  */
+/* With -DLIBFUZZER the main function is libFuzzer's own. */
+#ifndef LIBFUZZER
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -62,3 +64,4 @@ int main(int argc, char **argv)
 	printf("%d inputs replayed\n", argc - 1);
 	return failed;
 }
+#endif

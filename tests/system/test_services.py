@@ -142,6 +142,10 @@ def brackets_are_ipv6_alone(case):
 
 @test
 def a_host_name_is_resolved(case):
+    try:
+        socket.getaddrinfo("localhost", None)
+    except OSError:
+        case.skip("this machine does not know localhost (/etc/hosts)")
     port = case.port()
     text, _ = case.service("echo", listen=f"localhost:{port}")
     case.server(text)

@@ -206,7 +206,10 @@ def winch_is_ignored(case):
 @test
 def a_closed_terminal_stops_the_foreground_master(case):
     text, port = page(case)
-    master, slave = os.openpty()
+    try:
+        master, slave = os.openpty()
+    except OSError as error:
+        case.skip(f"no pseudo terminals here: {error}")
 
     def take_terminal():
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)

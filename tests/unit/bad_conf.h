@@ -241,7 +241,8 @@ static const struct bad_conf bad_confs[] = {
 	{ "service a {\nlisten unix:run/x\nhandler echo }", 2, 8,
 	  "cannot listen on `unix:run/x`: the path of a Unix socket is absolute: *" },
 	{ "service a {\nlisten unix:" PATH_108 "\nhandler echo }", 2, 8,
-	  "cannot listen on `unix:" PATH_108 "`: the path of a Unix socket has at most 107 bytes" },
+	  "cannot listen on `unix:" PATH_108
+	  "`: the path is too long: that of a Unix socket has at most 107 bytes" },
 	{ "service a {\nlisten no-such-host.invalid:80\nhandler echo }", 2, 8,
 	  "cannot listen on `no-such-host.invalid:80`: *" },
 	{ SERVICE("listen 127.0.0.1:7007"), 2, 8,

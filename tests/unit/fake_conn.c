@@ -381,7 +381,7 @@ int mu_worker_connections(const struct mu_worker *worker)
 
 /* ---- the log ---- */
 
-static void add_line(struct mu_worker *worker, const char *format, va_list args)
+MU_PRINTF(2, 0) static void add_line(struct mu_worker *worker, const char *format, va_list args)
 {
 	size_t len = strlen(worker->log);
 

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -182,9 +183,14 @@ START_TEST(localhost_resolves_to_loopback_without_doubles)
 {
 	struct address address[8];
 	const char *reason = NULL;
-	int n = resolve("localhost:7", address, 8, &reason);
+	int n;
 	bool has_ipv4 = false;
 
+	if (!gethostbyname("localhost")) {
+		fprintf(stderr, "skipped: this machine does not know localhost (/etc/hosts)\n");
+		return;
+	}
+	n = resolve("localhost:7", address, 8, &reason);
 	ck_assert_msg(n >= 1, "%s", reason);
 	for (int i = 0; i < n; i++) {
 		char text[ADDRESS_TEXT_MAX];

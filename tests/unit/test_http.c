@@ -293,6 +293,8 @@ static const struct refusal {
 	{ "GET / HTTP/1.1\r\n\r\n", 400 },
 	{ "GET / HTTP/1.1\n" H "\r\n", 400 },
 	{ "GET / HTTP/2.0\r\n" H "\r\n", 505 },
+	{ "GET /%zz HTTP/1.1\r\n" H "\r\n", 400 },
+	{ "GET /../x HTTP/1.1\r\n" H "\r\n", 400 },
 	{ "GET / HTTP/1.1\r\n" H "Expect: more\r\n\r\n", 417 },
 	{ "POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n", 501 },
 	{ "GET / HTTP/1.1\r\n" H "Content-Length: 1000000\r\n\r\n", 413 },

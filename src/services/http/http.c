@@ -151,6 +151,12 @@ static int answer_file(struct exchange *x)
 
 	if (status == 301)
 		return redirect_to_folder(x, path, len);
+	if (status == 400) {
+		x->request.status = 400;
+		x->request.reason = "invalid path";
+		refuse(x);
+		return -1;
+	}
 	if (status)
 		return response_status(&x->response, status, "");
 	if (condition_not_modified(&x->request, x->data, file, x->site->now))

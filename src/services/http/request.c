@@ -76,30 +76,32 @@ static bool is_word(const char *from, const char *to, const char *text)
 	return (size_t)(to - from) == len && is_same(from, text, len);
 }
 
+#define TRY(text, field) (is_same(name, text, sizeof(text) - 1) ? (field) : FIELD_OTHER)
+
 /* The length and, where two share it, the first letter leave one candidate. */
 static inline enum request_field field_find(const char *name, size_t len)
 {
-#define FIELD(text, id) (is_same(name, text, sizeof text - 1) ? (id) : FIELD_OTHER)
 	switch (len) {
 	case 4:
-		return FIELD("host", FIELD_HOST);
+		return TRY("host", FIELD_HOST);
 	case 6:
-		return FIELD("expect", FIELD_EXPECT);
+		return TRY("expect", FIELD_EXPECT);
 	case 10:
-		return FIELD("connection", FIELD_CONNECTION);
+		return TRY("connection", FIELD_CONNECTION);
 	case 13:
-		return FIELD("if-none-match", FIELD_IF_NONE_MATCH);
+		return TRY("if-none-match", FIELD_IF_NONE_MATCH);
 	case 14:
-		return FIELD("content-length", FIELD_CONTENT_LENGTH);
+		return TRY("content-length", FIELD_CONTENT_LENGTH);
 	case 17:
-		return (name[0] | 0x20) == 'i'
-			       ? FIELD("if-modified-since", FIELD_IF_MODIFIED_SINCE)
-			       : FIELD("transfer-encoding", FIELD_TRANSFER_ENCODING);
+		if ((name[0] | 0x20) == 'i')
+			return TRY("if-modified-since", FIELD_IF_MODIFIED_SINCE);
+		return TRY("transfer-encoding", FIELD_TRANSFER_ENCODING);
 	default:
 		return FIELD_OTHER;
 	}
-#undef FIELD
 }
+
+#undef TRY
 
 static const char *const method_name[] = {
 	[METHOD_GET] = "GET",         [METHOD_HEAD] = "HEAD",     [METHOD_POST] = "POST",
@@ -283,7 +285,7 @@ static enum request_state bad_byte(struct request *request, char byte, const cha
 	case '\n':
 		return bad(request, 400, "LF without CR");
 	case '\r':
-		return bad(request, 400, "CR without LF");
+		return bad(request, 400, "CR within a line");
 	case '\0':
 		return bad(request, 400, "NUL byte");
 	default:
