@@ -149,6 +149,41 @@ def a_reader_that_reads_nothing_is_closed(case):
         assert http.get("/").status == 200
 
 
+def read_slowly(http, seconds):
+    """Reads a response so that it takes at least so long, never still for long; its body."""
+    begin, body = time.monotonic(), b""
+    while piece := http.sock.recv(65536):
+        body += piece
+        if time.monotonic() < begin + seconds:
+            time.sleep(0.05)  # this is the client's pace, nothing waits for it
+    return body.partition(b"\r\n\r\n")[2]
+
+
+@for_both_modes
+def the_header_limit_is_over_once_the_header_is_there(case):
+    data = os.urandom(12_000_000)
+    case.write("html/large", data)
+    server, port = www(case, "timeout { header 500ms; idle 60s }")
+    for pieces in (["GET /large HTTP/1.1\r\nConnection: close\r\nHost: a\r\n\r\n"],
+                   ["GET /large HT", "TP/1.1\r\nConnection: close\r\nHost: a\r\n\r\n"]):
+        with Http(port) as http:
+            for piece in pieces:
+                http.send(piece)
+            assert read_slowly(http, 2) == data
+    server.stop()
+
+
+@for_both_modes
+def the_request_limit_ends_a_response_that_takes_too_long(case):
+    case.write("html/large", os.urandom(40_000_000))
+    server, port = www(case, "timeout { request 500ms; idle 60s }")
+    with Http(port) as http:
+        http.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert len(read_slowly(http, 10)) < 40_000_000
+    server.wait_log("request limit of 500ms ran out")
+    server.stop()
+
+
 @for_both_modes
 def a_half_closed_client_gets_its_answer(case):
     _, port = www(case)

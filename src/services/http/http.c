@@ -213,6 +213,7 @@ static bool exchange(struct exchange *x)
 	const char *rest;
 	int status;
 
+	mu_set_limit(x->conn, MU_REQUEST);
 	x->unread = false;
 	x->response.end = end_of(x);
 	if (has_content(&x->request)) {
