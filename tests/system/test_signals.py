@@ -215,6 +215,8 @@ def a_closed_terminal_stops_the_foreground_master(case):
         case.skip(f"no pseudo terminals here: {error}")
 
     def take_terminal():
+        # Under nohup it would be ignored, and the server respects that.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     server = case.server(text, stdin=slave, preexec_fn=take_terminal)
     os.close(slave)
