@@ -139,38 +139,45 @@ static void close_strays(const struct systemd *systemd)
 	free(keep);
 }
 
-int master_run(const struct master_options *options)
+/* In the process that goes on; its exit status, or what its starter exits with. */
+static int run_on_one_side(struct master *master, const struct master_options *options)
 {
-	struct master_options absolute = *options;
-	struct master *master = calloc(1, sizeof(*master));
-	char *pidfile = options->pidfile ? absolute_path(options->pidfile) : NULL;
-	int status, side = 0;
+	int status = EX_OSERR, side = 0;
 
-	if (!master)
-		return EX_OSERR;
-	log_set_name("master");
-	master->conf_path = absolute_path(options->conf_path);
-	absolute.pidfile = pidfile;
-	daemon_init(&master->daemon);
-	if (!master->conf_path || (options->pidfile && !pidfile) ||
-	    systemd_init(&master->systemd) < 0) {
-		log_err("start failed: %s", strerror(errno));
-		return EX_OSERR;
-	}
 	if (options->daemon) {
 		close_strays(&master->systemd);
 		side = daemon_enter(&master->daemon, &status);
 	}
-	if (side < 0) {
+	if (side < 0)
 		log_err("cannot become a daemon: %s", strerror(errno));
-		status = EX_OSERR;
-	} else if (side == 0) {
-		setproctitle("master [%s]", master->conf_path);
-		status = run(master, &absolute);
+	if (side != 0)
+		return status;
+	setproctitle("master [%s]", master->conf_path);
+	return run(master, options);
+}
+
+int master_run(const struct master_options *options)
+{
+	struct master_options absolute = *options;
+	struct master *master = calloc(1, sizeof(*master));
+	char *conf_path = absolute_path(options->conf_path);
+	char *pidfile = options->pidfile ? absolute_path(options->pidfile) : NULL;
+	int status = EX_OSERR;
+
+	log_set_name("master");
+	if (!master || !conf_path || (options->pidfile && !pidfile) ||
+	    systemd_init(&master->systemd) < 0) {
+		log_err("start failed: %s", strerror(errno));
+		goto out;
 	}
+	master->conf_path = conf_path;
+	absolute.pidfile = pidfile;
+	daemon_init(&master->daemon);
+	status = run_on_one_side(master, &absolute);
 	daemon_cleanup(&master->daemon);
 	systemd_cleanup(&master->systemd);
-	free(master->conf_path);
+out:
+	free(conf_path);
 	free(pidfile);
 	free(master);
 	return status;
