@@ -152,7 +152,7 @@ static int run_on_one_side(struct master *master, const struct master_options *o
 		log_err("cannot become a daemon: %s", strerror(errno));
 	if (side != 0)
 		return status;
-	setproctitle("master [%s]", master->conf_path);
+	setproctitle("-musterd: master [%s]", master->conf_path);
 	return run(master, options);
 }
 

@@ -190,7 +190,7 @@ static int worker_main_of(void *arg)
 		log_use(&master->reload.log_target, master->reload.log_fd);
 	snprintf(name, sizeof(name), "%s %d", pool->service->name, birth->args.number);
 	log_set_name(name);
-	setproctitle("worker %s starting", name);
+	setproctitle("-musterd: worker %s starting", name);
 	return master->options->run(&birth->args);
 }
 
