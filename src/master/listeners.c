@@ -132,11 +132,13 @@ struct open_listener *listeners_take(struct listeners *listeners, const struct a
 	other = find_overlap(listeners, address);
 	if (other) {
 		*error_r = overlap_text(other, address, generation);
+		errno = EEXIST;
 		return NULL;
 	}
 	listener = open_listener_new(listeners);
 	if (!listener) {
 		*error_r = strdup("out of memory");
+		errno = ENOMEM;
 		return NULL;
 	}
 	if (listener_bind(&listener->socket, address, options, error_r) < 0) {
