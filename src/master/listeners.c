@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,10 +84,42 @@ static bool is_for(const struct open_listener *listener, const struct address *a
 	return address_equal(&listener->socket.address, address);
 }
 
+/*
+ * One of ours that takes in the address, or is taken in by it: the kernel would only say that the address
+ * is in use. NULL: none.
+ */
+static const struct open_listener *find_overlap(const struct listeners *listeners,
+						const struct address *address)
+{
+	const struct open_listener *listener;
+
+	TAILQ_FOREACH (listener, &listeners->open, link) {
+		if (!listener->systemd_name && address_overlaps(&listener->socket.address, address))
+			return listener;
+	}
+	return NULL;
+}
+
+static char *overlap_text(const struct open_listener *listener, const struct address *address,
+			  unsigned generation)
+{
+	char asked[ADDRESS_TEXT_MAX], open[ADDRESS_TEXT_MAX], *text;
+	const char *advice = listener->generation == generation
+				     ? "the configuration names both: one of them is enough"
+				     : "the running configuration has it: a restart can change one "
+				       "into the other, a reload cannot";
+
+	if (asprintf(&text, "cannot bind %s beside %s: %s", address_text(address, asked),
+		     address_text(&listener->socket.address, open), advice) < 0)
+		return NULL;
+	return text;
+}
+
 struct open_listener *listeners_take(struct listeners *listeners, const struct address *address,
 				     const struct listener_options *options, unsigned generation,
 				     char **error_r)
 {
+	const struct open_listener *other;
 	struct open_listener *listener;
 
 	*error_r = NULL;
@@ -97,9 +130,16 @@ struct open_listener *listeners_take(struct listeners *listeners, const struct a
 		listener->refs++;
 		return listener;
 	}
+	other = find_overlap(listeners, address);
+	if (other) {
+		*error_r = overlap_text(other, address, generation);
+		errno = EEXIST;
+		return NULL;
+	}
 	listener = open_listener_new(listeners);
 	if (!listener) {
 		*error_r = strdup("out of memory");
+		errno = ENOMEM;
 		return NULL;
 	}
 	if (listener_bind(&listener->socket, address, options, error_r) < 0) {

@@ -35,7 +35,8 @@ size_t listeners_count(const struct listeners *listeners);
 
 /*
  * The listener of this address, with one reference: the open one, or one newly bound. Port 0 in one
- * generation twice is two sockets; in two generations it is the same. NULL with *error_r malloc'd.
+ * generation twice is two sockets; in two generations it is the same. NULL with errno and *error_r malloc'd; EEXIST: one of
+ * ours takes in this address, or is taken in by it.
  */
 struct open_listener *listeners_take(struct listeners *listeners, const struct address *address,
 				     const struct listener_options *options, unsigned generation,

@@ -68,6 +68,7 @@ static void on_deadline(void *owner, int64_t now)
 	}
 	log_warning("worker %s %d (pid %d): %s: sending SIG%s", name, worker->number,
 		    (int)worker->pid, because, worker->signalled ? "KILL" : "TERM");
+	worker->failed |= worker->phase != WORKER_ENDING;
 	worker_signal(worker, worker->signalled ? SIGKILL : SIGTERM, because, now);
 }
 
@@ -105,6 +106,10 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 			deadline_clear(&pool->master->loop.deadlines, &worker->deadline);
 		return true;
 	case RECORD_GOODBYE:
+		/* Once: each gives it time to leave. */
+		if (worker->said_goodbye)
+			return false;
+		worker->said_goodbye = true;
 		if (record->value > 0 && record->value <= pool->service->connections)
 			pool->cut += (unsigned)record->value;
 		if (worker->phase != WORKER_ENDING)
@@ -158,6 +163,7 @@ static void on_control(void *owner)
 		return;
 	hang_up(worker);
 	if (n < 0) {
+		worker->failed |= worker->phase != WORKER_ENDING;
 		worker_signal(worker, SIGKILL, "it sent what is no record of ours", now);
 		return;
 	}
@@ -217,7 +223,7 @@ static pid_t fork_worker(struct pool *pool, struct worker *worker, int control)
 	memcpy(keep, pool->listener_fd, n * sizeof(*keep));
 	keep[n++] = control;
 	keep[n++] = log_fd();
-	if (master->reload.log_fd >= 0)
+	if (pool->phase == POOL_STARTING && master->reload.log_fd >= 0)
 		keep[n++] = master->reload.log_fd;
 	pid = spawn(worker_main_of, &birth, keep, n, master->daemon.on);
 	free(keep);
@@ -242,6 +248,7 @@ static int start_worker(struct pool *pool, struct worker *worker, int64_t now)
 	worker->started_at = now;
 	worker->round = pool->policy.round;
 	worker->was_ready = worker->stopped = false;
+	worker->said_goodbye = worker->failed = false;
 	worker->signalled = 0;
 	worker->because = NULL;
 	expect_end(worker, now + POOL_BOOT_MS);
@@ -478,8 +485,11 @@ void pool_reopen(struct pool *pool, int fd)
 	for (size_t i = 0; i < pool->board.slots; i++) {
 		struct worker *worker = &pool->worker[i];
 
-		if (worker->control.fd >= 0 &&
-		    record_send(worker->control.fd, RECORD_REOPEN, 0, 0, fd) < 0)
+		if (worker->control.fd < 0 ||
+		    record_send(worker->control.fd, RECORD_REOPEN, 0, 0, fd) == 0)
+			continue;
+		/* It may have died already, and is reaped next. */
+		if (errno != EPIPE && errno != ECONNRESET)
 			log_warning("cannot hand the new log to worker %s %d (pid %d): %s",
 				    pool->service->name, worker->number, (int)worker->pid,
 				    strerror(errno));

@@ -47,6 +47,8 @@ struct worker {
 	int64_t started_at;
 	unsigned round; /* of the policy, as it was started */
 	bool was_ready, stopped;
+	bool said_goodbye;
+	bool failed;         /* it is ended for a fault of its own, and nobody had told it to go */
 	int signalled;       /* the last signal that we sent to end it; 0: none */
 	const char *because; /* why; static text */
 };

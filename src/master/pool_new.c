@@ -85,6 +85,54 @@ static int take_passed(struct pool *pool, const char *name, char **error_r)
 	return -1;
 }
 
+static bool names_address(const struct service_conf *service, const struct address *address)
+{
+	for (size_t i = 0; i < service->listens; i++) {
+		const struct conf_listen *listen = &service->listen[i];
+
+		for (size_t j = 0; j < listen->addresses; j++) {
+			if (address_equal(&listen->address[j], address) ||
+			    address_overlaps(&listen->address[j], address))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * We have closed what an old generation listened on, but a direct worker that is busy holds it until it has
+ * served those who wait there. Then the kernel's "address in use" is true and of no help.
+ */
+static void blame_draining(const struct pool *pool, const struct address *address, char **error_r)
+{
+	const struct pool *old;
+	char text[ADDRESS_TEXT_MAX];
+
+	TAILQ_FOREACH (old, &pool->master->pools, link) {
+		if (old->phase == POOL_ENDING && names_address(old->service, address))
+			break;
+	}
+	if (!old)
+		return;
+	free(*error_r);
+	if (asprintf(error_r,
+		     "cannot bind %s: generation %u of service %s had it and still drains: reload "
+		     "again when it has left",
+		     address_text(address, text), old->generation, old->service->name) < 0)
+		*error_r = NULL;
+}
+
+static struct open_listener *take_address(struct pool *pool, const struct address *address,
+					  const struct listener_options *options, char **error_r)
+{
+	struct open_listener *listener = listeners_take(&pool->master->listeners, address, options,
+							pool->generation, error_r);
+
+	if (!listener && errno == EADDRINUSE)
+		blame_draining(pool, address, error_r);
+	return listener;
+}
+
 static int take_listeners(struct pool *pool, char **error_r)
 {
 	const struct service_conf *service = pool->service;
@@ -100,8 +148,7 @@ static int take_listeners(struct pool *pool, char **error_r)
 		}
 		for (size_t j = 0; j < listen->addresses; j++) {
 			struct open_listener *listener =
-				listeners_take(&pool->master->listeners, &listen->address[j],
-					       &options, pool->generation, error_r);
+				take_address(pool, &listen->address[j], &options, error_r);
 
 			if (!listener || add_listener(pool, listener) < 0)
 				return -1;

@@ -12,6 +12,12 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
+/* How long ago; -1: what stands in the slot is no time of ours. */
+static int64_t age_of(int64_t since, int64_t now)
+{
+	return since >= 0 && since <= now ? now - since : -1;
+}
+
 static struct death describe(const struct worker *worker, const siginfo_t *info, int64_t now)
 {
 	const struct slot *slot = &worker->pool->board.slot[worker->number - 1];
@@ -29,7 +35,8 @@ static struct death describe(const struct worker *worker, const siginfo_t *info,
 		.was_ready = worker->was_ready,
 		.age = now - worker->started_at,
 		.state = atomic_load_explicit(&slot->state, memory_order_relaxed),
-		.state_for = now - atomic_load_explicit(&slot->since_ms, memory_order_relaxed),
+		.state_for =
+			age_of(atomic_load_explicit(&slot->since_ms, memory_order_relaxed), now),
 		.connections = (uint32_t)worker_connections(worker),
 		.peer = slot->peer,
 	};
@@ -44,7 +51,7 @@ static void worker_died(struct worker *worker, const siginfo_t *info, int64_t no
 	bool expected;
 
 	worker_last_words(worker, now);
-	expected = worker->phase == WORKER_ENDING;
+	expected = worker->phase == WORKER_ENDING && !worker->failed;
 	death = describe(worker, info, now);
 	death_text(&death, text);
 	log_line(death_level(&death), "%s", text);
@@ -52,7 +59,8 @@ static void worker_died(struct worker *worker, const siginfo_t *info, int64_t no
 		pool->cut += death.connections;
 		pool->totals->cut += death.connections;
 	}
-	if (pool->phase == POOL_ENDING && death_was_ours(&death))
+	/* Who never served harmed nobody by that. */
+	if (pool->phase == POOL_ENDING && pool->served && death.was_ready && death_was_ours(&death))
 		pool->killed++;
 	if (!expected) {
 		pool->totals->deaths++;

@@ -168,6 +168,13 @@ static bool take_pidfile(struct master *master)
 	return false;
 }
 
+static const char *name_of(const struct log_target *target)
+{
+	if (target->kind == LOG_TO_FILE)
+		return target->path;
+	return target->kind == LOG_TO_SYSLOG ? "syslog" : "stderr";
+}
+
 static bool open_log(struct master *master)
 {
 	struct reload *reload = &master->reload;
@@ -175,8 +182,7 @@ static bool open_log(struct master *master)
 	reload->log_fd = logs_open(master, reload->config, &reload->log_target);
 	if (reload->log_fd >= 0)
 		return true;
-	reload_refuse(master, EX_CANTCREAT, "log %s: %s",
-		      reload->config->log.kind == LOG_TO_FILE ? reload->config->log.path : "syslog",
+	reload_refuse(master, EX_CANTCREAT, "log %s: %s", name_of(&reload->config->log),
 		      strerror(errno));
 	return false;
 }

@@ -490,3 +490,30 @@ bool address_equal(const struct address *a, const struct address *b)
 		return false;
 	}
 }
+
+static in_port_t port_of(const struct address *address)
+{
+	return address->u.sa.sa_family == AF_INET ? address->u.in.sin_port
+						  : address->u.in6.sin6_port;
+}
+
+static bool is_inet(const struct address *address)
+{
+	return address->u.sa.sa_family == AF_INET || address->u.sa.sa_family == AF_INET6;
+}
+
+/* All addresses of b's family are a's. */
+static bool takes_in(const struct address *a, const struct address *b)
+{
+	if (a->u.sa.sa_family == AF_INET)
+		return b->u.sa.sa_family == AF_INET && a->u.in.sin_addr.s_addr == INADDR_ANY;
+	return IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr) &&
+	       (a->dual || b->u.sa.sa_family == AF_INET6);
+}
+
+bool address_overlaps(const struct address *a, const struct address *b)
+{
+	if (!is_inet(a) || !is_inet(b) || port_of(a) != port_of(b) || !port_of(a))
+		return false;
+	return takes_in(a, b) || takes_in(b, a);
+}

@@ -63,5 +63,10 @@ int address_parse(struct address *address_r, const char *text);
 
 /* Same family, host, port, dual (or the same path). */
 bool address_equal(const struct address *a, const struct address *b);
+/*
+ * One takes in the other ("*:80" and "127.0.0.1:80"), so that only one of them can listen. False for equal
+ * addresses of one host, and for Unix ones.
+ */
+bool address_overlaps(const struct address *a, const struct address *b);
 
 #endif

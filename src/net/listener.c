@@ -121,7 +121,7 @@ static void unix_advice(int code, const struct address *address, char advice[ADV
 	}
 }
 
-/* Says "cannot VERB ADDRESS: what: what to do" and gives -1. */
+/* Says "cannot VERB ADDRESS: what: what to do" and gives -1, with the code as errno. */
 static int fail(char **error_r, const char *verb, const struct address *address, int code)
 {
 	char text[ADDRESS_TEXT_MAX], advice[ADVICE_MAX] = "";
@@ -136,6 +136,7 @@ static int fail(char **error_r, const char *verb, const struct address *address,
 	if (asprintf(error_r, "cannot %s %s: %s%s%s", verb, address_text(address, text),
 		     strerror(code), advice[0] ? ": " : "", advice) < 0)
 		*error_r = NULL;
+	errno = code;
 	return -1;
 }
 
@@ -230,6 +231,7 @@ static int fail_access(char **error_r, const struct address *address, int code)
 		     code == EPERM ? ": only root may give a socket to another owner or group"
 				   : "") < 0)
 		*error_r = NULL;
+	errno = code;
 	return -1;
 }
 
@@ -430,6 +432,7 @@ int listener_adopt(struct listener *listener, int fd, char **error_r)
 
 void listener_close(struct listener *listener)
 {
+	int saved = errno;
 	int file = listener->ino ? open_own_file(listener) : -1;
 
 	if (file >= 0)
@@ -437,4 +440,5 @@ void listener_close(struct listener *listener)
 	fd_close(&file);
 	fd_close(&listener->fd);
 	forget(listener);
+	errno = saved;
 }

@@ -31,7 +31,7 @@ struct listener {
 
 /*
  * Creates and binds. A stale Unix socket file (nobody listens behind it) is replaced; a live one, or
- * a file that is no socket, is an error. 0, or -1 with *error_r malloc'd: names the address, the reason
+ * a file that is no socket, is an error. 0, or -1 with errno and *error_r malloc'd: names the address, the reason
  * and what to do ("cannot bind 0.0.0.0:80: Permission denied: ports below 1024 need root or
  * CAP_NET_BIND_SERVICE"). After -1 there is nothing to close. listener->address holds the port that the
  * kernel chose where port 0 was asked for.

@@ -199,6 +199,15 @@ static bool limit_is_over(const struct mu_conn *conn)
 	return conn->limit_at && conn->limit_at <= conn->worker->now;
 }
 
+/* A direct worker waits for a parked client for less than its idle limit. */
+static bool has_park_limit(const struct mu_conn *conn)
+{
+	const struct limits *limits = &conn->worker->limits;
+
+	return conn->worker->direct && conn->state == CONN_PARKED && limits->park_ms &&
+	       (!limits->idle_ms || limits->park_ms < limits->idle_ms);
+}
+
 void conn_log_limit(struct mu_conn *conn)
 {
 	static const char *const names[] = {
@@ -207,6 +216,7 @@ void conn_log_limit(struct mu_conn *conn)
 	const struct mu_worker *worker = conn->worker;
 	const struct limits *limits = &worker->limits;
 	enum mu_limit limit = MU_IDLE;
+	bool park = has_park_limit(conn);
 	char text[CLOCK_TEXT_MAX];
 	int64_t ms;
 
@@ -220,7 +230,7 @@ void conn_log_limit(struct mu_conn *conn)
 	slot_count(&worker->slot->limited);
 	/* That an idle client is let go between requests is no news. */
 	mu_log(conn, conn->state == CONN_PARKED ? MU_DEBUG : MU_INFO, "%s limit of %s ran out",
-	       names[limit], clock_text(ms, text));
+	       park ? "park" : names[limit], clock_text(park ? limits->park_ms : ms, text));
 }
 
 /* ---- waiting ---- */
@@ -497,13 +507,13 @@ void conn_enter(struct mu_conn *conn)
 static int wait_here(struct mu_conn *conn)
 {
 	struct mu_worker *worker = conn->worker;
-	int64_t deadline, park = worker->limits.park_ms;
+	int64_t deadline;
 	int error;
 
 	runtime_tick(worker);
 	deadline = conn_deadline(conn);
-	if (conn->state == CONN_PARKED && park && (!deadline || worker->now + park < deadline))
-		deadline = worker->now + park;
+	if (has_park_limit(conn))
+		deadline = worker->now + worker->limits.park_ms;
 	if (worker->cutting)
 		return ECANCELED;
 	error = worker->direct_wait(conn, CONN_IN, deadline);

@@ -28,18 +28,8 @@ void context_enter(void);
 #define VALGRIND_STACK_DEREGISTER(id)      ((void)(id))
 #endif
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#endif
-#ifdef WITH_ASAN
+#if WITH_ASAN
 #include <sanitizer/common_interface_defs.h>
-#else
-#define WITH_ASAN 0
 #endif
 
 /* How many idle coroutines keep their stack's pages: enough for a burst, little to hold for nothing. */

@@ -12,6 +12,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* AddressSanitizer: gcc says so by a macro, clang by a feature. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define WITH_ASAN 1
+#endif
+#ifndef WITH_ASAN
+#define WITH_ASAN 0
+#endif
+
 struct coroutine;
 
 typedef void coroutine_task(void *arg);

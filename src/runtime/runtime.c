@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* AddressSanitizer's redzones make frames several times as large. */
-#if defined(__SANITIZE_ADDRESS__)
+#if WITH_ASAN
 enum { STACK_BYTES = 4 * STACK_SIZE };
 #else
 enum { STACK_BYTES = STACK_SIZE };
@@ -145,16 +145,17 @@ static void cut(struct mu_conn *conn)
 {
 	struct mu_worker *worker = conn->worker;
 
-	if (conn->queued)
-		return;
 	if (conn->state == CONN_SERVING) {
 		worker->cut++;
 		slot_count(&worker->slot->cut);
 		mu_log(conn, MU_INFO, "drain limit ran out, cut off in a request");
-		conn_resume(conn, ECANCELED);
-	} else {
-		conn_close(conn);
 	}
+	if (conn->queued)
+		return; /* run_queue tells it, in the next turn */
+	if (conn->state == CONN_SERVING)
+		conn_resume(conn, ECANCELED);
+	else
+		conn_close(conn);
 }
 
 void runtime_cut(struct mu_worker *worker)

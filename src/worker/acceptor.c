@@ -21,22 +21,6 @@ void acceptor_init(struct acceptor *acceptor, int epoll, const int *listener, si
 	acceptor->listeners = listeners;
 }
 
-void acceptor_arm(struct acceptor *acceptor)
-{
-	if (acceptor->armed || acceptor->over)
-		return;
-	acceptor->back_at = 0;
-	acceptor->ahead = false;
-	for (size_t i = 0; i < acceptor->listeners; i++) {
-		struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE,
-					     .data.u64 = EVENT_LISTENER + 2 * i };
-
-		if (epoll_ctl(acceptor->epoll, EPOLL_CTL_ADD, acceptor->listener[i], &event) < 0)
-			log_err("cannot watch a listener: %s (epoll_ctl)", strerror(errno));
-	}
-	acceptor->armed = true;
-}
-
 void acceptor_disarm(struct acceptor *acceptor)
 {
 	if (!acceptor->armed)
@@ -44,6 +28,39 @@ void acceptor_disarm(struct acceptor *acceptor)
 	for (size_t i = 0; i < acceptor->listeners; i++)
 		epoll_ctl(acceptor->epoll, EPOLL_CTL_DEL, acceptor->listener[i], NULL);
 	acceptor->armed = false;
+}
+
+static void starve(struct acceptor *acceptor, int error, int64_t now)
+{
+	const char *limit = error == EMFILE   ? " (the worker's open-file limit, nofile)"
+			    : error == ENOSPC ? " (the user's limit fs.epoll.max_user_watches)"
+					      : "";
+
+	if (!acceptor->starved)
+		log_warning("cannot accept: %s%s; connections wait until some of ours have ended",
+			    strerror(error), limit);
+	acceptor->starved = true;
+	/* The listener stays readable: left in epoll it would make the worker spin. */
+	acceptor_disarm(acceptor);
+	acceptor->back_at = now + STARVED_MS;
+}
+
+void acceptor_arm(struct acceptor *acceptor, int64_t now)
+{
+	if (acceptor->armed || acceptor->over)
+		return;
+	acceptor->back_at = 0;
+	acceptor->ahead = false;
+	acceptor->armed = true;
+	for (size_t i = 0; i < acceptor->listeners; i++) {
+		struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE,
+					     .data.u64 = EVENT_LISTENER + 2 * i };
+
+		if (epoll_ctl(acceptor->epoll, EPOLL_CTL_ADD, acceptor->listener[i], &event) == 0)
+			continue;
+		starve(acceptor, errno, now);
+		return;
+	}
 }
 
 void acceptor_end(struct acceptor *acceptor)
@@ -68,18 +85,6 @@ bool acceptor_has_waiting(const struct acceptor *acceptor)
 			return true;
 	}
 	return false;
-}
-
-static void starve(struct acceptor *acceptor, int error, int64_t now)
-{
-	if (!acceptor->starved)
-		log_warning("cannot accept: %s%s; connections wait until some of ours have ended",
-			    strerror(error),
-			    error == EMFILE ? " (the worker's open-file limit, nofile)" : "");
-	acceptor->starved = true;
-	/* The listener stays readable: left in epoll it would make the worker spin. */
-	acceptor_disarm(acceptor);
-	acceptor->back_at = now + STARVED_MS;
 }
 
 int acceptor_take(struct acceptor *acceptor, size_t i, struct sockaddr_storage *peer, int64_t now)
@@ -148,7 +153,7 @@ void acceptor_balance(struct acceptor *acceptor, const struct board *board, size
 		acceptor->ahead = true;
 		acceptor->back_at = now + AHEAD_MS;
 	} else {
-		acceptor_arm(acceptor);
+		acceptor_arm(acceptor, now);
 	}
 }
 
@@ -168,5 +173,5 @@ void acceptor_turn(struct acceptor *acceptor, const struct board *board, size_t 
 		if (!acceptor->ahead || own > mean_held(board, &workers))
 			return;
 	}
-	acceptor_arm(acceptor);
+	acceptor_arm(acceptor, now);
 }

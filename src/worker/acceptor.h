@@ -28,8 +28,8 @@ struct acceptor {
 };
 
 void acceptor_init(struct acceptor *acceptor, int epoll, const int *listener, size_t listeners);
-/* Into epoll; nothing if they are there or it is over. */
-void acceptor_arm(struct acceptor *acceptor);
+/* Into epoll; nothing if they are there or it is over. Where that fails (logged once) it is tried again soon. */
+void acceptor_arm(struct acceptor *acceptor, int64_t now);
 void acceptor_disarm(struct acceptor *acceptor);
 /* Leaves the listeners for good and closes its descriptors of them. */
 void acceptor_end(struct acceptor *acceptor);

@@ -149,7 +149,7 @@ static void turn(struct worker *worker)
 
 void run_direct(struct worker *worker)
 {
-	acceptor_arm(&worker->acceptor);
+	acceptor_arm(&worker->acceptor, worker->rt.now);
 	title_renew(&worker->title, title_state(worker), 0, worker->rt.now);
 	while (!worker->rt.draining)
 		turn(worker);

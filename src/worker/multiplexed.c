@@ -109,7 +109,7 @@ void run_multiplexed(struct worker *worker)
 {
 	struct mu_worker *rt = &worker->rt;
 
-	acceptor_arm(&worker->acceptor);
+	acceptor_arm(&worker->acceptor, worker->rt.now);
 	look_after(worker);
 	while (!rt->draining || rt->connections || worker->last_call)
 		turn(worker);

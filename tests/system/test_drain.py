@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Going down: what is in flight finishes, what is idle is told, the deadline cuts and says so."""
 
+import contextlib
 import os
 import signal
 import socket
+import threading
 
 from harness import Http, connect, for_both_modes, main, read_exactly, test, title, wait_for
 
@@ -82,6 +84,33 @@ def the_deadline_cuts_and_says_how_many(case):
         sock.close()
     said = server.log()[mark:].lower()
     assert "drain" in said or "cut" in said, said
+
+
+@for_both_modes
+def the_deadline_cuts_a_client_as_fast_as_we_are(case):
+    """It never makes us wait, so the limit finds its download between two turns."""
+    path = case.write("big", b"")
+    os.truncate(path, 1 << 40)
+    text, port = case.service(f"http {{ root {case.folder} }}", workers=1,
+                              extra="timeout { drain 300ms }")
+    server = case.server(text)
+
+    def read(sock):
+        buffer = bytearray(1 << 20)
+        with contextlib.suppress(ConnectionResetError):
+            while sock.recv_into(buffer):
+                pass
+
+    with connect(port) as sock:
+        sock.sendall(b"GET /big HTTP/1.0\r\n\r\n")
+        read_exactly(sock, 1)
+        reader = threading.Thread(target=read, args=(sock,))
+        reader.start()
+        begin_stop(server)
+        server.wait_exit(0)
+        reader.join()
+    server.wait_log("drain limit ran out, cut off in a request")
+    server.wait_log("has left .* 1 connections cut")
 
 
 @for_both_modes

@@ -230,6 +230,18 @@ def more_connections_than_fit_wait_for_their_turn(case):
 
 
 @test
+def the_log_names_the_park_limit_of_a_direct_worker(case):
+    case.write("html/index.html", "page")
+    text, port = case.service("http { root html }", extra="timeout { park 200ms; idle 10min }",
+                              connections=1)
+    server = case.server("log stderr debug\n" + text)
+    with Http(port) as http:
+        assert http.get("/").status == 200
+        assert http.at_end()
+    server.wait_log("park limit of 200ms ran out")
+
+
+@test
 def idle_http_clients_do_not_hold_a_direct_pool(case):
     _, port = www(case, "timeout { idle 10min }", workers=2, connections=1)
     idle = []

@@ -4,7 +4,7 @@
 
 import signal
 
-from harness import for_both_modes, has_sanitizers, is_alive, main, test
+from harness import (connect, for_both_modes, has_sanitizers, is_alive, main, read_exactly, test)
 
 RELOADS = 50
 # A direct worker waits only a second for a parked client: our own load may be late on a busy machine.
@@ -134,6 +134,24 @@ service www {{
         case.conf(conf(i))
         server.reload()
     load.stop_clean()
+    server.stop()
+
+
+@test
+def an_address_that_busy_workers_still_hold_is_said_to_be_theirs(case):
+    kept, _ = case.service("echo", name="kept", workers=1)
+    text, port = case.service("echo", name="gone", workers=1, connections=1)
+    server = case.server(kept + text)
+    with connect(port) as sock:
+        sock.sendall(b"x")
+        read_exactly(sock, 1)
+        case.conf(kept)
+        server.reload()
+        case.conf(kept + text)
+        status = server.reload()["STATUS"]
+        assert "generation 1 of service gone had it and still drains" in status, status
+    server.wait_log("service gone: generation 1 has left")
+    assert "2 services" in server.reload()["STATUS"]
     server.stop()
 
 

@@ -9,8 +9,8 @@ import signal
 import termios
 import time
 
-from harness import (Http, connect, deadline, for_both_modes, is_alive, main, read_exactly, status_field,
-                     test, wait_for)
+from harness import (Http, connect, deadline, for_both_modes, is_alive, main, proc_stat, read_exactly,
+                     status_field, test, wait_for)
 
 
 def page(case, **options):
@@ -176,6 +176,24 @@ def usr1_reopens_the_log_of_master_and_workers(case):
     server.stop()
     assert old.stat().st_size == size, "somebody still writes to the old log"
     assert re.search(rf"\[{server.pid}\]", log.read_text()), "the master does not write to the new log"
+
+
+@test
+def a_worker_that_just_died_needs_no_new_log(case):
+    """The master hears of USR1 before it hears of the death."""
+    log = case.folder / "musterd.log"
+    text, _ = page(case, workers=2)
+    server = case.server(f"log {log} info\n{text}")
+    victim = server.wait_workers(2)[0]
+    server.send_signal(signal.SIGSTOP)
+    wait_for(lambda: proc_stat(server.pid)[0] == "T", "the stopped master")
+    server.send_signal(signal.SIGUSR1)
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: proc_stat(victim)[0] == "Z", "the death of the worker")
+    server.send_signal(signal.SIGCONT)
+    server.wait_workers(2, without=[victim])
+    said = log.read_text()
+    assert "opened anew" in said and "SIGKILL" in said and "cannot hand" not in said, said
 
 
 @test

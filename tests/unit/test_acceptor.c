@@ -71,11 +71,11 @@ START_TEST(it_hears_of_clients_only_while_armed)
 
 	call();
 	ck_assert(!is_told());
-	acceptor_arm(&acceptor);
+	acceptor_arm(&acceptor, 1);
 	ck_assert(is_told());
 	acceptor_disarm(&acceptor);
 	ck_assert(!is_told());
-	acceptor_arm(&acceptor);
+	acceptor_arm(&acceptor, 1);
 	fd = acceptor_take(&acceptor, 0, &peer, 1);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
@@ -89,10 +89,10 @@ END_TEST
 
 START_TEST(its_end_closes_the_listener)
 {
-	acceptor_arm(&acceptor);
+	acceptor_arm(&acceptor, 1);
 	acceptor_end(&acceptor);
 	ck_assert_int_eq(connect(client, (struct sockaddr *)&address, sizeof(address)), -1);
-	acceptor_arm(&acceptor);
+	acceptor_arm(&acceptor, 1);
 	ck_assert(!acceptor.armed);
 	acceptor_end(&acceptor);
 }
@@ -114,7 +114,7 @@ START_TEST(without_descriptors_it_pauses_and_says_so_once)
 		;
 	close(fd);
 	call();
-	acceptor_arm(&acceptor);
+	acceptor_arm(&acceptor, 1);
 	setrlimit(RLIMIT_NOFILE, &few);
 	ck_assert_int_eq(acceptor_take(&acceptor, 0, &peer, 100), -1);
 	ck_assert(acceptor.starved);
@@ -132,9 +132,24 @@ START_TEST(without_descriptors_it_pauses_and_says_so_once)
 }
 END_TEST
 
+START_TEST(a_listener_that_cannot_be_watched_is_tried_again)
+{
+	/* Not an epoll instance, so epoll_ctl fails as it does when the user has too many watches. */
+	acceptor.epoll = client;
+	acceptor_arm(&acceptor, 100);
+	ck_assert(!acceptor.armed);
+	ck_assert_int_gt(acceptor.back_at, 100);
+	acceptor.epoll = epoll;
+	acceptor_turn(&acceptor, &board, 0, false, acceptor.back_at);
+	ck_assert(acceptor.armed);
+	call();
+	ck_assert(is_told());
+}
+END_TEST
+
 START_TEST(a_full_worker_steps_back_until_there_is_room)
 {
-	acceptor_arm(&acceptor);
+	acceptor_arm(&acceptor, 1);
 	acceptor_turn(&acceptor, &board, 10, true, 1);
 	ck_assert(!acceptor.armed);
 	acceptor_turn(&acceptor, &board, 9, false, 1);
@@ -144,7 +159,7 @@ END_TEST
 
 START_TEST(its_share_changes_nothing)
 {
-	acceptor_arm(&acceptor);
+	acceptor_arm(&acceptor, 1);
 	hold(11, 10);
 	acceptor_balance(&acceptor, &board, 11, 5);
 	ck_assert(acceptor.armed);
@@ -160,8 +175,8 @@ START_TEST(a_little_more_than_its_share_moves_it_to_the_tail)
 
 	/* Which of two sleepers the kernel wakes is what matters; here: who is still armed. */
 	acceptor_init(&other, other_epoll, &listener, 1);
-	acceptor_arm(&acceptor);
-	acceptor_arm(&other);
+	acceptor_arm(&acceptor, 1);
+	acceptor_arm(&other, 1);
 	hold(14, 10); /* mean 11: more than 11 + 2 + 0, not more than 11 + 4 + 1 */
 	acceptor_balance(&acceptor, &board, 14, 5);
 	ck_assert(acceptor.armed);
@@ -175,7 +190,7 @@ END_TEST
 
 START_TEST(much_more_than_its_share_makes_it_wait)
 {
-	acceptor_arm(&acceptor);
+	acceptor_arm(&acceptor, 1);
 	hold(40, 10); /* mean 17 */
 	acceptor_balance(&acceptor, &board, 40, 5);
 	ck_assert(!acceptor.armed);
@@ -190,7 +205,7 @@ END_TEST
 
 START_TEST(it_comes_back_early_when_the_others_have_caught_up)
 {
-	acceptor_arm(&acceptor);
+	acceptor_arm(&acceptor, 1);
 	hold(40, 10);
 	acceptor_balance(&acceptor, &board, 40, 5);
 	hold(40, 41);
@@ -206,7 +221,7 @@ START_TEST(those_that_do_not_accept_do_not_count)
 	slot_set_state(&board.slot[1], SLOT_DRAINING, 1);
 	slot_set_state(&board.slot[2], SLOT_STARTING, 1);
 	slot_set_state(&board.slot[3], SLOT_FREE, 1);
-	acceptor_arm(&acceptor);
+	acceptor_arm(&acceptor, 1);
 	acceptor_balance(&acceptor, &board, 5, 5);
 	ck_assert(acceptor.armed);
 }
@@ -220,6 +235,7 @@ int main(void)
 	tcase_add_test(tcase, it_hears_of_clients_only_while_armed);
 	tcase_add_test(tcase, its_end_closes_the_listener);
 	tcase_add_test(tcase, without_descriptors_it_pauses_and_says_so_once);
+	tcase_add_test(tcase, a_listener_that_cannot_be_watched_is_tried_again);
 	tcase_add_test(tcase, a_full_worker_steps_back_until_there_is_room);
 	tcase_add_test(tcase, its_share_changes_nothing);
 	tcase_add_test(tcase, a_little_more_than_its_share_moves_it_to_the_tail);

@@ -386,6 +386,32 @@ START_TEST(odd_socket_names_have_a_text)
 }
 END_TEST
 
+START_TEST(what_takes_in_another_address_overlaps)
+{
+	static const struct {
+		const char *a, *b;
+		bool overlaps;
+	} cases[] = {
+		{ "*:80", "127.0.0.1:80", true },   { "*:80", "0.0.0.0:80", true },
+		{ "*:80", "[::1]:80", true },       { "*:80", "[::]:80", true },
+		{ "0.0.0.0:80", "[::]:80", false }, { "0.0.0.0:80", "127.0.0.1:80", true },
+		{ "[::]:80", "[::1]:80", true },    { "[::]:80", "127.0.0.1:80", false },
+		{ "*:80", "127.0.0.1:81", false },  { "127.0.0.1:80", "127.0.0.2:80", false },
+		{ "*:80", "unix:/x", false },       { "unix:/x", "unix:/x", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct address a, b;
+
+		ck_assert_int_eq(address_parse(&a, cases[i].a), 0);
+		ck_assert_int_eq(address_parse(&b, cases[i].b), 0);
+		ck_assert_msg(address_overlaps(&a, &b) == cases[i].overlaps, "%s %s", cases[i].a,
+			      cases[i].b);
+		ck_assert(address_overlaps(&b, &a) == cases[i].overlaps);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("address");
@@ -409,5 +435,6 @@ int main(void)
 	tcase_add_test(tcase, equality_is_family_host_port_and_dual);
 	tcase_add_test(tcase, a_path_is_the_same_with_and_without_its_nul);
 	tcase_add_test(tcase, odd_socket_names_have_a_text);
+	tcase_add_test(tcase, what_takes_in_another_address_overlaps);
 	return unit_main("address", tcase);
 }

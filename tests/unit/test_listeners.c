@@ -86,6 +86,30 @@ START_TEST(a_port_that_is_taken_is_an_error_and_leaves_nothing)
 }
 END_TEST
 
+START_TEST(an_address_that_overlaps_one_of_ours_is_not_blamed_on_others)
+{
+	struct listeners listeners;
+	struct address address = any_port(), wide;
+	char text[ADDRESS_TEXT_MAX];
+	struct open_listener *open;
+	char *error;
+
+	ck_assert_int_eq(listeners_init(&listeners, &no_systemd), 0);
+	open = take(&listeners, &address, 1);
+	snprintf(text, sizeof(text), "0.0.0.0:%d", ntohs(open->socket.address.u.in.sin_port));
+	ck_assert_int_eq(address_parse(&wide, text), 0);
+	ck_assert_ptr_null(listeners_take(&listeners, &wide, &options, 1, &error));
+	ck_assert_ptr_nonnull(strstr(error, "the configuration names both"));
+	free(error);
+	ck_assert_int_eq(listener_listen(&open->socket, &options, &error), 0);
+	ck_assert_ptr_null(listeners_take(&listeners, &wide, &options, 2, &error));
+	ck_assert_ptr_nonnull(strstr(error, "the running configuration has it"));
+	free(error);
+	ck_assert_uint_eq(listeners_count(&listeners), 1);
+	listeners_cleanup(&listeners);
+}
+END_TEST
+
 /* In a process of its own: 3, 4, 5 are taken here. The exit status says which step failed. */
 static int use_passed(const int fd[3])
 {
@@ -148,6 +172,7 @@ int main(void)
 	tcase_add_test(tcase, an_address_that_is_open_gives_the_same_socket);
 	tcase_add_test(tcase, any_port_is_kept_over_generations_and_apart_within_one);
 	tcase_add_test(tcase, a_port_that_is_taken_is_an_error_and_leaves_nothing);
+	tcase_add_test(tcase, an_address_that_overlaps_one_of_ours_is_not_blamed_on_others);
 	tcase_add_test(tcase, passed_sockets_are_found_by_name_and_kept);
 	return unit_main("listeners", tcase);
 }

@@ -153,7 +153,29 @@ static void answer(const struct worker_args *args)
 	close(fd);
 }
 
-/* "crash" lives until GO, "stubborn" does not drain, the others do as they are told. */
+/* Would leave in a moment, again and again. */
+static int linger(const struct worker_args *args)
+{
+	struct pollfd control = { .fd = args->control, .events = POLLIN };
+
+	for (;;) {
+		record_send(args->control, RECORD_GOODBYE, 0, 0, -1);
+		if (poll(&control, 1, 50) < 0 || control.revents & POLLHUP)
+			return 0;
+	}
+}
+
+/* What stands in a slot may be anything. */
+static void scribble(struct slot *slot)
+{
+	memset(slot, 0xff, sizeof(*slot));
+	slot->since_ms = INT64_MIN;
+}
+
+/*
+ * From GO on "crash" dies and "garble" breaks the protocol; "stubborn" does not drain, "lingering" only says
+ * so; the others do as they are told.
+ */
 static int serve(const struct worker_args *args, bool stubborn)
 {
 	struct pollfd pollfd[2] = { { .fd = args->control, .events = POLLIN },
@@ -171,8 +193,15 @@ static int serve(const struct worker_args *args, bool stubborn)
 		case 0:
 			return 0;
 		case 1:
-			if (record.type == RECORD_GO && strcmp(args->service->name, "crash") == 0)
+			if (record.type == RECORD_GO && strcmp(args->service->name, "crash") == 0) {
+				scribble(&args->board->slot[args->number - 1]);
 				kill(getpid(), SIGSEGV);
+			}
+			if (record.type == RECORD_GO && strcmp(args->service->name, "garble") == 0)
+				send(args->control, "hello", 5, 0);
+			if (record.type == RECORD_DRAIN &&
+			    strcmp(args->service->name, "lingering") == 0)
+				return linger(args);
 			if (record.type == RECORD_GO)
 				pollfd[1].fd = args->listener[0];
 			if (record.type == RECORD_DRAIN)
@@ -369,10 +398,11 @@ START_TEST(a_reload_keeps_the_socket_and_changes_the_workers)
 	write_conf("good 2 2 1000\n");
 	kill(stage.master, SIGHUP);
 	wait_for("reloaded: generation 2");
+	/* Until it has been told to drain the old worker may take one more. */
+	wait_for("generation 1 has left");
 	after = ask();
 	ck_assert_uint_eq(after.generation, 2);
 	ck_assert_int_ne(before.pid, after.pid);
-	wait_for("generation 1 has left");
 	ck_assert_int_eq(kill(before.pid, 0), -1);
 	ck_assert_int_eq(stop(), 0);
 }
@@ -407,6 +437,9 @@ START_TEST(a_new_generation_that_does_not_start_changes_nothing)
 	after = ask();
 	ck_assert_int_eq(before.pid, after.pid);
 	ck_assert_int_eq(stop(), 0);
+	/* Those that were given up had no clients: they are none that had to be killed. */
+	wait_for("stopped");
+	ck_assert_ptr_null(strstr(stage.line, "had to be killed"));
 }
 END_TEST
 
@@ -459,6 +492,26 @@ START_TEST(a_second_signal_stops_at_once)
 	wait_for("stop at once");
 	wait_for("a second signal to stop came");
 	ck_assert_int_eq(wait_for_exit(), 0);
+}
+END_TEST
+
+START_TEST(a_worker_cannot_put_off_its_end)
+{
+	start("lingering 1 1 60000\n");
+	wait_for_port();
+	kill(stage.master, SIGQUIT);
+	wait_for("it sent what is no record of ours");
+	ck_assert_int_eq(wait_for_exit(), 0);
+}
+END_TEST
+
+START_TEST(workers_that_break_the_protocol_again_and_again_are_slowed_down)
+{
+	start("garble 1 1 1000\n");
+	wait_for_port();
+	wait_for("it sent what is no record of ours");
+	wait_for("service garble is degraded");
+	ck_assert_int_eq(stop(), 0);
 }
 END_TEST
 
@@ -572,6 +625,8 @@ int main(void)
 	tcase_add_test(tcase, what_does_not_drain_is_terminated_and_then_killed);
 	tcase_add_test(tcase, a_second_signal_stops_at_once);
 	tcase_add_test(tcase, a_worker_that_breaks_the_protocol_is_killed);
+	tcase_add_test(tcase, a_worker_cannot_put_off_its_end);
+	tcase_add_test(tcase, workers_that_break_the_protocol_again_and_again_are_slowed_down);
 	tcase_add_test(tcase, ttin_and_ttou_change_the_number_of_workers);
 	tcase_add_test(tcase, a_crash_loop_is_slowed_down_and_harms_no_other_pool);
 	tcase_add_test(tcase, a_dropped_listener_is_closed_and_another_one_opened);
