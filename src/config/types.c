@@ -379,8 +379,10 @@ static bool parse_log_target(const struct schema *schema, const struct conf_node
 				   word + 7);
 			return false;
 		}
-	} else if (!*word) {
-		fail_value(schema, node, "stderr, syslog, syslog:FACILITY or a file");
+	} else if (!strpbrk(word, "/.")) {
+		/* A misspelt target, a level alone, stdout: not what somebody calls a log file. */
+		fail_value(schema, node,
+			   "stderr, syslog, syslog:FACILITY or a file, in this folder ./NAME");
 		return false;
 	} else {
 		log->kind = LOG_TO_FILE;
