@@ -113,11 +113,11 @@ static void parse_string(const struct schema *schema, const struct mu_directive 
 {
 	const char *word = schema_word(schema, node, "a word");
 
-	if (word && directive->type == MU_PATH) {
-		if (*word)
-			word = conf_path(schema->context, &node->word_at[1], word);
-		else
-			fail_value(schema, node, "a path");
+	if (word && !*word && directive->type == MU_PATH) {
+		fail_value(schema, node, "a path");
+		word = NULL;
+	} else if (word && directive->type == MU_PATH) {
+		word = conf_path(schema->context, &node->word_at[1], word);
 	}
 	*(const char **)field = word;
 }

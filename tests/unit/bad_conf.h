@@ -183,6 +183,7 @@ static const struct bad_conf bad_confs[] = {
 	{ "log syslog:x\n" SERVICE(""), 1, 5, "unknown syslog facility `x`: *" },
 	{ "log /no/such/folder/log\n" SERVICE(""), 1, 5,
 	  "log `/no/such/folder/log`: its folder `/no/such/folder`: No such file or directory" },
+	{ SERVICE("chroot \"\""), 2, 8, "`chroot` wants a path, not ``" },
 	{ "log /tmp\n" SERVICE(""), 1, 5, "log `/tmp`: is a folder, not a file" },
 	{ "pidfile /no/such/folder/pid\n" SERVICE(""), 1, 9,
 	  "pidfile `/no/such/folder/pid`: its folder `/no/such/folder`: No such file or "
