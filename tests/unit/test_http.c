@@ -227,6 +227,30 @@ START_TEST(time_running_out_in_a_header_is_408_and_before_one_is_nothing)
 }
 END_TEST
 
+/* The connection is the same one: its word stays, each serve gets one empty line. */
+START_TEST(who_goes_on_with_empty_lines_is_under_the_header_limit)
+{
+	uintptr_t word;
+
+	prepare("\r\n");
+	conn.ends = false;
+	ck_assert_int_eq(fake_conn_serve(&conn, &mu_http, state), MU_PARKED);
+	word = conn.word;
+	fake_conn_cleanup(&conn);
+	prepare("\r\n");
+	conn.ends = false;
+	conn.word = word;
+	ck_assert_int_eq(fake_conn_serve(&conn, &mu_http, state), MU_DONE);
+	ck_assert_int_eq(conn.limit, MU_HEADER);
+	fake_conn_cleanup(&conn);
+	prepare("\r\nGET /a.txt HTTP/1.1\r\n" H "\r\n");
+	conn.word = word;
+	fake_conn_serve(&conn, &mu_http, state);
+	ck_assert_int_eq(status_of(conn.output), 200);
+	fake_conn_cleanup(&conn);
+}
+END_TEST
+
 START_TEST(a_client_that_stops_within_a_header_is_told)
 {
 	ck_assert_int_eq(status_of(ask("GET /a.txt HTTP/1.1\r\nHos")), 400);
@@ -722,6 +746,7 @@ int main(void)
 	tcase_add_test(tcase, a_long_pipeline_gives_others_a_turn);
 	tcase_add_test(tcase, a_request_in_pieces_is_under_the_header_limit);
 	tcase_add_test(tcase, time_running_out_in_a_header_is_408_and_before_one_is_nothing);
+	tcase_add_test(tcase, who_goes_on_with_empty_lines_is_under_the_header_limit);
 	tcase_add_test(tcase, a_client_that_stops_within_a_header_is_told);
 	tcase_add_test(tcase, http_1_0_closes_unless_asked_not_to);
 	tcase_add_test(tcase, a_client_that_asks_for_the_end_gets_it);
