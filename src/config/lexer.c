@@ -159,11 +159,17 @@ static bool read_variable(struct lexer *lexer, struct token *token)
 	if (peek(lexer, 0) == ':' && peek(lexer, 1) == '-') {
 		lexer->pos += 2;
 		dflt = lexer->text + lexer->pos;
-		for (; !at_line_end(lexer) && peek(lexer, 0) != '}'; lexer->pos++)
+		for (; !at_line_end(lexer) && peek(lexer, 0) != '}'; lexer->pos++) {
 			if (is_control(peek(lexer, 0))) {
 				fail_control(lexer, token);
 				return false;
 			}
+			if (peek(lexer, 0) == '$' && peek(lexer, 1) == '{') {
+				at = place_of(lexer);
+				fail(lexer, token, &at, "a default cannot hold another variable");
+				return false;
+			}
+		}
 		dflt_len = (size_t)(lexer->text + lexer->pos - dflt);
 	}
 	if (peek(lexer, 0) != '}') {
@@ -246,6 +252,11 @@ static void read_plain(struct lexer *lexer, struct token *token)
 		}
 		if (is_control(c)) {
 			fail_control(lexer, token);
+			return;
+		}
+		if (c == 0xc2 && peek(lexer, 1) == 0xa0) {
+			fail(lexer, token, &at,
+			     "a no-break space (U+00A0), which looks like a blank: write a blank");
 			return;
 		}
 		if (c == '"' || c == '\'') {

@@ -233,6 +233,19 @@ static bool find_home(const struct schema *schema, const char *name, char *text)
 	return false;
 }
 
+/* The same for what is written as others write names: Listen, no_new_privileges. All of ours are small. */
+static bool find_home_folded(const struct schema *schema, const char *name,
+			     char folded_r[NAME_MAX_BYTES + 1], char *text)
+{
+	size_t len = strlen(name);
+
+	if (len > NAME_MAX_BYTES)
+		return false;
+	for (size_t i = 0; i <= len; i++)
+		folded_r[i] = folded(name[i]);
+	return find_home(schema, folded_r, text);
+}
+
 /* ---------------------------------------------------------------------------------- messages ---- */
 
 static const struct mu_directive *find_name(const struct mu_directive *table, const char *name,
@@ -290,6 +303,9 @@ static bool suggest_syntax(const struct schema *schema, const struct mu_directiv
 			   (*meant_r)->name);
 	} else if (strcmp(name, "include") == 0) {
 		conf_error(schema->context, &node->at, "`include` takes no block");
+	} else if (strncmp(name, "//", 2) == 0 || strncmp(name, "/*", 2) == 0) {
+		conf_error(schema->context, &node->at,
+			   "unknown directive `%s`: a comment begins with `#`", name);
 	} else if (name[0] == '[') {
 		conf_error(schema->context, &node->at,
 			   "unknown directive `%s`: a section is written `service NAME { ... }`",
@@ -315,7 +331,7 @@ const struct mu_directive *suggest_directive(const struct schema *schema,
 	const struct mu_directive *meant = NULL;
 	const char *name = node->word[0];
 	int best = NAME_MAX_BYTES;
-	char home[HOME_TEXT_MAX];
+	char home[HOME_TEXT_MAX], small[NAME_MAX_BYTES + 1];
 
 	if (node->broken)
 		return NULL;
@@ -329,6 +345,11 @@ const struct mu_directive *suggest_directive(const struct schema *schema,
 	for (const struct mu_directive *d = table; d->name; d++)
 		if (is_near(name, d->name, &best))
 			meant = d;
+	if (best > 0 && find_home_folded(schema, name, small, home)) {
+		conf_error(schema->context, &node->at, "`%s` is called `%s` here and belongs in %s",
+			   name, small, home);
+		return NULL;
+	}
 	if (is_near(name, "include", &best))
 		conf_error(schema->context, &node->at,
 			   "unknown directive `%s`: did you mean `include`?", name);

@@ -113,11 +113,11 @@ static void parse_string(const struct schema *schema, const struct mu_directive 
 {
 	const char *word = schema_word(schema, node, "a word");
 
-	if (word && directive->type == MU_PATH) {
-		if (*word)
-			word = conf_path(schema->context, &node->word_at[1], word);
-		else
-			fail_value(schema, node, "a path");
+	if (word && !*word && directive->type == MU_PATH) {
+		fail_value(schema, node, "a path");
+		word = NULL;
+	} else if (word && directive->type == MU_PATH) {
+		word = conf_path(schema->context, &node->word_at[1], word);
 	}
 	*(const char **)field = word;
 }
@@ -379,8 +379,10 @@ static bool parse_log_target(const struct schema *schema, const struct conf_node
 				   word + 7);
 			return false;
 		}
-	} else if (!*word) {
-		fail_value(schema, node, "stderr, syslog, syslog:FACILITY or a file");
+	} else if (!strpbrk(word, "/.")) {
+		/* A misspelt target, a level alone, stdout: not what somebody calls a log file. */
+		fail_value(schema, node,
+			   "stderr, syslog, syslog:FACILITY or a file, in this folder ./NAME");
 		return false;
 	} else {
 		log->kind = LOG_TO_FILE;

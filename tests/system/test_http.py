@@ -10,8 +10,8 @@ import time
 from harness import Http, connect, for_both_modes, main, read_all, test
 
 
-def site(case, extra="", **options):
-    """A server of a small site below html/; its port."""
+def site(case, extra="timeout { park 1min }", **options):
+    """A server of a small site below html/; its port. A busy machine may be slow to send a next request."""
     case.write("html/index.html", "<h1>hello</h1>\n")
     case.write("html/page.txt", "a page\n")
     case.write("html/sub/index.html", "below\n")

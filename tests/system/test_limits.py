@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-from harness import Http, connect, for_both_modes, main, read_all, read_exactly, test
+from harness import Http, connect, deadline, for_both_modes, main, read_all, read_exactly, test
 
 
 def echoes(sock, data=b"hello"):
@@ -116,6 +116,26 @@ def a_header_in_drops_is_closed_by_the_header_limit(case):
         assert time.monotonic() - begin > 0.5, "cut too early"
     assert data.startswith(b"HTTP/1.1 408 "), data
     server.wait_log("header")
+
+
+@for_both_modes
+def empty_lines_without_end_are_closed_by_the_header_limit(case):
+    server, port = www(case, "timeout { header 600ms; idle 5min; park 5min }", workers=1)
+    with connect(port) as sock:
+        end = time.monotonic() + deadline()
+        sock.settimeout(0.05)
+        data = None
+        while data is None and time.monotonic() < end:
+            try:
+                sock.sendall(b"\r\n")
+                data = sock.recv(1000)
+            except socket.timeout:
+                continue
+            except (BrokenPipeError, ConnectionResetError):
+                data = b""
+        assert data is not None, "served for ever, though it asks for nothing"
+    with Http(port) as http:
+        assert http.get("/").status == 200
 
 
 @for_both_modes

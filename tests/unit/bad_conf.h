@@ -56,6 +56,11 @@ static const struct bad_conf bad_confs[] = {
 	  "give a default" },
 	{ SERVICE("backlog ${HOME"), 2, 9,
 	  "the variable `${HOME` is not closed: write ${NAME} or ${NAME:-text}" },
+	{ SERVICE("backlog ${MU_TEST_NOT_SET:-${HOME:-1}}"), 2, 28,
+	  "a default cannot hold another variable" },
+	{ SERVICE("backlog\xc2\xa0"
+		  "10"),
+	  2, 8, "a no-break space (U+00A0), which looks like a blank: write a blank" },
 	{ SERVICE("backlog ${}"), 2, 9, "`${` begins a variable: write ${NAME} or ${NAME:-text}" },
 	{ SERVICE("include"), 2, 1, "`include` needs the name of a file: include conf.d/*.conf" },
 	{ SERVICE("include no-such-file.conf"), 2, 9, "cannot open `*" },
@@ -109,6 +114,12 @@ static const struct bad_conf bad_confs[] = {
 	{ SERVICE("pidfile /run/x"), 2, 1,
 	  "`pidfile` belongs in the top level, outside of every block" },
 	{ "listen *:80\n" SERVICE(""), 1, 1, "`listen` belongs in `service NAME { }`" },
+	{ "Listen 80\n" SERVICE(""), 1, 1,
+	  "`Listen` is called `listen` here and belongs in `service NAME { }`" },
+	{ SERVICE("Root /x"), 2, 1,
+	  "`Root` is called `root` here and belongs in `handler web { }`" },
+	{ "// the website\n" SERVICE(""), 1, 1,
+	  "unknown directive `//`: a comment begins with `#`" },
 	{ SERVICE("timeout { workers 3 }"), 2, 11, "`workers` belongs in `service NAME { }`" },
 
 	/* values */
@@ -162,6 +173,9 @@ static const struct bad_conf bad_confs[] = {
 	/* log, pidfile, folders */
 	{ "log\n" SERVICE(""), 1, 1,
 	  "`log` needs a target: stderr, syslog, syslog:FACILITY or a file" },
+	{ "log info\n" SERVICE(""), 1, 5,
+	  "`log` wants stderr, syslog, syslog:FACILITY or a file, in this folder ./NAME, not "
+	  "`info`" },
 	{ "log stderr loud\n" SERVICE(""), 1, 12,
 	  "unknown level `loud`: error, warning, notice, info, debug" },
 	{ "log stderr info x\n" SERVICE(""), 1, 17,
@@ -169,6 +183,7 @@ static const struct bad_conf bad_confs[] = {
 	{ "log syslog:x\n" SERVICE(""), 1, 5, "unknown syslog facility `x`: *" },
 	{ "log /no/such/folder/log\n" SERVICE(""), 1, 5,
 	  "log `/no/such/folder/log`: its folder `/no/such/folder`: No such file or directory" },
+	{ SERVICE("chroot \"\""), 2, 8, "`chroot` wants a path, not ``" },
 	{ "log /tmp\n" SERVICE(""), 1, 5, "log `/tmp`: is a folder, not a file" },
 	{ "pidfile /no/such/folder/pid\n" SERVICE(""), 1, 9,
 	  "pidfile `/no/such/folder/pid`: its folder `/no/such/folder`: No such file or "

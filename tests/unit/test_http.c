@@ -213,10 +213,40 @@ START_TEST(time_running_out_in_a_header_is_408_and_before_one_is_nothing)
 	ck_has(conn.output, "Connection: close\r\n");
 	ck_assert_int_eq(conn.limit, MU_HEADER);
 	fake_conn_cleanup(&conn);
+	prepare("HEAD /a.txt HTTP/1.1\r\n");
+	conn.ends = false;
+	ck_assert_int_eq(fake_conn_serve(&conn, &mu_http, state), MU_DONE);
+	ck_assert_int_eq(status_of(conn.output), 408);
+	ck_has_not(conn.output, "<html");
+	fake_conn_cleanup(&conn);
 	prepare("\r\n");
 	conn.ends = false;
 	ck_assert_int_eq(fake_conn_serve(&conn, &mu_http, state), MU_PARKED);
 	ck_assert_ptr_null(conn.output);
+	fake_conn_cleanup(&conn);
+}
+END_TEST
+
+/* The connection is the same one: its word stays, each serve gets one empty line. */
+START_TEST(who_goes_on_with_empty_lines_is_under_the_header_limit)
+{
+	uintptr_t word;
+
+	prepare("\r\n");
+	conn.ends = false;
+	ck_assert_int_eq(fake_conn_serve(&conn, &mu_http, state), MU_PARKED);
+	word = conn.word;
+	fake_conn_cleanup(&conn);
+	prepare("\r\n");
+	conn.ends = false;
+	conn.word = word;
+	ck_assert_int_eq(fake_conn_serve(&conn, &mu_http, state), MU_DONE);
+	ck_assert_int_eq(conn.limit, MU_HEADER);
+	fake_conn_cleanup(&conn);
+	prepare("\r\nGET /a.txt HTTP/1.1\r\n" H "\r\n");
+	conn.word = word;
+	fake_conn_serve(&conn, &mu_http, state);
+	ck_assert_int_eq(status_of(conn.output), 200);
 	fake_conn_cleanup(&conn);
 }
 END_TEST
@@ -548,6 +578,33 @@ START_TEST(a_better_index_is_seen_within_a_second)
 }
 END_TEST
 
+START_TEST(a_root_that_is_switched_is_seen_within_a_second)
+{
+	static const char get[] = "GET /page.txt HTTP/1.1\r\n" H "\r\n";
+
+	temp_mkdir(&folder, "one");
+	temp_write(&folder, "one/page.txt", "the first");
+	temp_touch(&folder, "one/page.txt", MODIFIED);
+	temp_mkdir(&folder, "two");
+	temp_write(&folder, "two/page.txt", "the second");
+	ck_assert_int_eq(symlink("one", temp_path(&folder, "current")), 0);
+	conf.root = strdup(temp_path(&folder, "current"));
+	ck_assert_ptr_nonnull(conf.root);
+	restart();
+	ck_has(ask(get), "the first");
+	ck_assert_int_eq(symlink("two", temp_path(&folder, "new")), 0);
+	ck_assert_int_eq(rename(temp_path(&folder, "new"), temp_path(&folder, "current")), 0);
+	ck_has(ask(get), "the first");
+	/* Nothing but what is in the cache is asked for. */
+	worker.time++;
+	ck_has(ask(get), "the second");
+	mu_http.stop(state);
+	free((char *)(uintptr_t)conf.root);
+	conf.root = folder.path;
+	start();
+}
+END_TEST
+
 /* While a slow client takes the answer a second passes and the file is asked for, then replaced. */
 static void meanwhile(struct mu_conn *slow)
 {
@@ -606,6 +663,8 @@ START_TEST(a_file_that_shrinks_while_sent_ends_the_connection)
 	ck_assert_int_eq(count(conn.output, "HTTP/1.1"), 1);
 	ck_has(worker.log, "/large became shorter while it was sent");
 	fake_conn_cleanup(&conn);
+	/* Within the same second: one client was enough to notice. */
+	ck_has(ask("GET /large HTTP/1.1\r\n" H "\r\n"), "Content-Length: 100000\r\n");
 }
 END_TEST
 
@@ -687,6 +746,7 @@ int main(void)
 	tcase_add_test(tcase, a_long_pipeline_gives_others_a_turn);
 	tcase_add_test(tcase, a_request_in_pieces_is_under_the_header_limit);
 	tcase_add_test(tcase, time_running_out_in_a_header_is_408_and_before_one_is_nothing);
+	tcase_add_test(tcase, who_goes_on_with_empty_lines_is_under_the_header_limit);
 	tcase_add_test(tcase, a_client_that_stops_within_a_header_is_told);
 	tcase_add_test(tcase, http_1_0_closes_unless_asked_not_to);
 	tcase_add_test(tcase, a_client_that_asks_for_the_end_gets_it);
@@ -705,6 +765,7 @@ int main(void)
 	tcase_add_test(tcase, the_date_moves_on_in_cached_answers);
 	tcase_add_test(tcase, a_file_replaced_is_seen_within_a_second);
 	tcase_add_test(tcase, a_better_index_is_seen_within_a_second);
+	tcase_add_test(tcase, a_root_that_is_switched_is_seen_within_a_second);
 	tcase_add_test(tcase, a_slow_client_gets_one_answer_whole);
 	tcase_add_test(tcase, a_file_that_shrinks_while_sent_ends_the_connection);
 	tcase_add_test(tcase, a_client_that_is_gone_is_not_written_to_again);

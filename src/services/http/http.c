@@ -24,6 +24,12 @@
 /* So many buffered requests are answered before other connections have their turn. */
 enum { PIPELINE_TURN = 32 };
 
+/* What the connection's word holds over parks. */
+enum {
+	WORD_BLANK = 1,   /* empty lines have come without a request */
+	WORD_REQUEST = 2, /* and above: requests, where they are counted */
+};
+
 /* One request and what is known about it. */
 struct exchange {
 	struct mu_conn *conn;
@@ -190,13 +196,13 @@ static int answer(struct exchange *x)
 static bool is_last_request(struct exchange *x)
 {
 	int64_t max = x->site->conf->keepalive_requests;
-	uintptr_t count;
+	uintptr_t word;
 
 	if (!max)
 		return false;
-	count = mu_word(x->conn) + 1;
-	mu_set_word(x->conn, count);
-	return count >= (uintptr_t)max;
+	word = mu_word(x->conn) + WORD_REQUEST;
+	mu_set_word(x->conn, word);
+	return word / WORD_REQUEST >= (uintptr_t)max;
 }
 
 static enum response_end end_of(struct exchange *x)
@@ -245,6 +251,19 @@ static bool exchange(struct exchange *x)
 	return false;
 }
 
+/*
+ * Only empty lines so far: what some clients send behind the content of a request is passed over.
+ * Once: who goes on with them would never be under the header limit, nor let a direct worker go.
+ */
+static bool is_pause(struct exchange *x, size_t len)
+{
+	if (!request_is_blank(&x->request, len) || (mu_word(x->conn) & WORD_BLANK))
+		return false;
+	mu_set_word(x->conn, mu_word(x->conn) | WORD_BLANK);
+	mu_consume(x->conn, len);
+	return true;
+}
+
 static int http_serve(struct mu_conn *conn, void *state)
 {
 	struct exchange x; /* not cleared: all of it is set before it is used, for each request */
@@ -265,10 +284,8 @@ static int http_serve(struct mu_conn *conn, void *state)
 		case REQUEST_BAD:
 			return refuse(&x);
 		case REQUEST_MORE:
-			if (request_is_blank(&x.request, len)) {
-				mu_consume(conn, len);
+			if (is_pause(&x, len))
 				return mu_park(conn);
-			}
 			if (!receive_head(&x))
 				return MU_DONE;
 			break;

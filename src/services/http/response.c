@@ -54,13 +54,16 @@ static int write_pieces(const struct response *response, const char *head, size_
 }
 
 /* The rest of the content goes from the descriptor; the head went before it, with MU_MORE. */
-static int send_from_fd(const struct response *response, const struct file *file)
+static int send_from_fd(const struct response *response, struct file *file)
 {
 	if (mu_sendfile(response->conn, file->fd, 0, (size_t)file->size) == 0)
 		return 0;
-	if (errno == ENODATA)
+	if (errno == ENODATA) {
+		/* The next request is not to meet the same: the cache must look at the disk. */
+		file->checked = INT64_MIN;
 		mu_log(response->conn, MU_WARNING,
 		       "%s became shorter while it was sent: connection closed", file->text);
+	}
 	return -1;
 }
 
@@ -227,7 +230,8 @@ void response_last_words(const struct response *response, int status)
 	int page_len = make_page(status, page);
 	int len = make_head(response, status, page_len, all, sizeof all - PAGE_MAX);
 
-	len += snprintf(all + len, sizeof all - (size_t)len, "\r\n%s", page);
+	len += snprintf(all + len, sizeof all - (size_t)len, "\r\n%s",
+			response->without_content ? "" : page);
 	/* Whether it arrives or not, the connection ends: there is no one to tell. */
 	(void)!mu_try_write(response->conn, all, (size_t)len, end_flags(response->end));
 }

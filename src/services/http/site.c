@@ -97,10 +97,13 @@ void site_turn(struct site *site)
 {
 	int64_t now = mu_time(site->worker);
 
-	if (now != site->now) {
-		site->now = now;
-		date_format(now, site->date);
-	}
+	if (now == site->now)
+		return;
+	site->now = now;
+	date_format(now, site->date);
+	/* Not left to a file that is missing in the cache: those in it are of the old folder. */
+	if (root_refresh(&site->root, now))
+		cache_flush(&site->cache);
 }
 
 static int status_of(struct site *site, const char *name, int error)
@@ -175,8 +178,6 @@ static int open_path(struct site *site, const char *path, size_t len, struct fil
 {
 	int status;
 
-	if (root_refresh(&site->root, site->now))
-		cache_flush(&site->cache);
 	if (path[len - 1] == '/') {
 		status = open_index(site, path, len, file_r);
 	} else {

@@ -46,7 +46,10 @@ struct site {
 struct site *site_new(const struct site_conf *conf, struct mu_worker *worker);
 void site_free(struct site *site);
 
-/* Brings now and date up to the worker's clock. */
+/*
+ * Brings now and date up to the worker's clock, and with each new second the root to the folder that
+ * its path names. To be called before site_find.
+ */
 void site_turn(struct site *site);
 
 /*
