@@ -226,7 +226,8 @@ void mu_linger(struct mu_conn *conn);
  * To be used as `return mu_park(conn);` between requests: the connection then holds no stack and no
  * buffer; serve is entered again when bytes arrive. Buffered bytes are kept: serve is then entered
  * again at once, after others had their turn. An end of the stream or the idle limit closes a parked
- * connection without serve being called. mu_alloc'd memory is freed. Does not yield.
+ * connection without serve being called. mu_alloc'd memory is freed; the limit is MU_IDLE again. Does
+ * not yield.
  */
 int mu_park(struct mu_conn *conn);
 

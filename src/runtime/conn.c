@@ -10,8 +10,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -191,6 +193,12 @@ int64_t conn_deadline(const struct mu_conn *conn)
 	return deadline;
 }
 
+/* The header, request or linger limit, as against the idle one. */
+static bool limit_is_over(const struct mu_conn *conn)
+{
+	return conn->limit_at && conn->limit_at <= conn->worker->now;
+}
+
 void conn_log_limit(struct mu_conn *conn)
 {
 	static const char *const names[] = {
@@ -204,7 +212,7 @@ void conn_log_limit(struct mu_conn *conn)
 
 	if (conn->lingering)
 		return;
-	if (conn->limit_at && conn->limit_at <= worker->now)
+	if (limit_is_over(conn))
 		limit = conn->limit;
 	ms = limit == MU_HEADER    ? limits->header_ms
 	     : limit == MU_REQUEST ? limits->request_ms
@@ -255,20 +263,49 @@ static int suspend(struct mu_conn *conn, int events, int64_t deadline)
 	return conn->wake;
 }
 
-int conn_wait(struct mu_conn *conn, int events)
+/* What we have sent and the client's side has not taken yet. */
+static int unsent(const struct mu_conn *conn)
+{
+	int bytes = 0;
+
+	return ioctl(conn->fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
+static int wait_once(struct mu_conn *conn, int events)
 {
 	struct mu_worker *worker = conn->worker;
-	int64_t deadline = conn_deadline(conn);
-	int error;
+	int64_t deadline;
 
+	/* Blocking code may have run on this stack for a while. */
+	if (worker->direct)
+		runtime_tick(worker);
+	deadline = conn_deadline(conn);
 	if (worker->cutting)
-		error = ECANCELED;
-	else if (deadline && deadline <= worker->now)
-		error = ETIMEDOUT;
-	else if (worker->direct)
-		error = worker->direct_wait(conn, events, deadline);
-	else
-		error = suspend(conn, events, deadline);
+		return ECANCELED;
+	if (deadline && deadline <= worker->now)
+		return ETIMEDOUT;
+	if (worker->direct)
+		return worker->direct_wait(conn, events, deadline);
+	return suspend(conn, events, deadline);
+}
+
+int conn_wait(struct mu_conn *conn, int events)
+{
+	int queued = events & CONN_OUT ? unsent(conn) : 0;
+	int error = wait_once(conn, events);
+
+	/*
+	 * The kernel calls a socket writable only when a good part of its buffer is free, which a slow
+	 * reader may not manage within the idle limit. It is idle only if it took nothing at all.
+	 */
+	while (error == ETIMEDOUT && events & CONN_OUT && !limit_is_over(conn)) {
+		int before = queued;
+
+		queued = unsent(conn);
+		if (queued >= before)
+			break;
+		error = wait_once(conn, events);
+	}
 	if (error == ETIMEDOUT)
 		conn_log_limit(conn);
 	if (!error)
@@ -460,9 +497,11 @@ void conn_enter(struct mu_conn *conn)
 static int wait_here(struct mu_conn *conn)
 {
 	struct mu_worker *worker = conn->worker;
-	int64_t deadline = conn_deadline(conn), park = worker->limits.park_ms;
+	int64_t deadline, park = worker->limits.park_ms;
 	int error;
 
+	runtime_tick(worker);
+	deadline = conn_deadline(conn);
 	if (conn->state == CONN_PARKED && park && (!deadline || worker->now + park < deadline))
 		deadline = worker->now + park;
 	if (worker->cutting)

@@ -3,6 +3,7 @@
 #include "runtime/runtime.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ int runtime_init(struct mu_worker *worker)
 	if (worker->epoll < 0)
 		return -1;
 	if (coroutine_pool_init(&worker->pool, STACK_BYTES) < 0) {
-		close(worker->epoll);
+		fd_close(&worker->epoll);
 		return -1;
 	}
 	return 0;
@@ -39,7 +40,7 @@ int runtime_init(struct mu_worker *worker)
 void runtime_cleanup(struct mu_worker *worker)
 {
 	coroutine_pool_cleanup(&worker->pool);
-	close(worker->epoll);
+	fd_close(&worker->epoll);
 	conn_free_all(worker);
 	timers_cleanup(&worker->timers);
 }

@@ -6,6 +6,7 @@
 #include "worker/life.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -56,6 +57,17 @@ void acceptor_end(struct acceptor *acceptor)
 	for (size_t i = 0; i < acceptor->listeners; i++)
 		close(acceptor->listener[i]);
 	acceptor->over = true;
+}
+
+bool acceptor_has_waiting(const struct acceptor *acceptor)
+{
+	for (size_t i = 0; i < acceptor->listeners && !acceptor->over; i++) {
+		struct pollfd queue = { .fd = acceptor->listener[i], .events = POLLIN };
+
+		if (poll(&queue, 1, 0) == 1)
+			return true;
+	}
+	return false;
 }
 
 static void starve(struct acceptor *acceptor, int error, int64_t now)

@@ -34,6 +34,9 @@ void acceptor_disarm(struct acceptor *acceptor);
 /* Leaves the listeners for good and closes its descriptors of them. */
 void acceptor_end(struct acceptor *acceptor);
 
+/* Does a client wait in one of the listeners' queues? */
+bool acceptor_has_waiting(const struct acceptor *acceptor);
+
 /*
  * One accept4 on listener i. The descriptor (non-blocking, CLOEXEC) and the peer's address, or -1: somebody
  * else took it, or it went away, or we are out of descriptors (logged once; disarmed for a moment).

@@ -113,9 +113,20 @@ static void serve(struct worker *worker)
 		run_multiplexed(worker);
 }
 
+static void leave(struct worker *worker)
+{
+	struct mu_worker *rt = &worker->rt;
+
+	if (rt->module->stop)
+		rt->module->stop(rt->state);
+	slot_set_state(rt->slot, SLOT_GONE, rt->now);
+	if (!worker->orphan)
+		record_send(worker->args->control, RECORD_GOODBYE, 0, (int64_t)rt->cut, -1);
+}
+
 int worker_main(const struct worker_args *args)
 {
-	struct worker worker = { .args = args };
+	struct worker worker = { .args = args, .rt.epoll = -1 };
 	struct arena *arena = arena_new(4096);
 	int status;
 
@@ -125,15 +136,12 @@ int worker_main(const struct worker_args *args)
 	set_up_runtime(&worker);
 	slot_set_state(worker.rt.slot, SLOT_STARTING, worker.rt.now);
 	status = set_up(&worker, arena);
-	if (status)
-		return status;
-	serve(&worker);
-	if (worker.rt.module->stop)
-		worker.rt.module->stop(worker.rt.state);
-	slot_set_state(worker.rt.slot, SLOT_GONE, worker.rt.now);
-	if (!worker.orphan)
-		record_send(args->control, RECORD_GOODBYE, 0, (int64_t)worker.rt.cut, -1);
-	runtime_cleanup(&worker.rt);
+	if (!status) {
+		serve(&worker);
+		leave(&worker);
+	}
+	if (worker.rt.epoll >= 0)
+		runtime_cleanup(&worker.rt);
 	arena_free(arena);
-	return 0;
+	return status;
 }

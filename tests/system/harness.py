@@ -185,21 +185,21 @@ def connect(port, host="127.0.0.1", timeout=None):
 
 def read_all(sock):
     """Everything until the end of the stream."""
-    data = b""
+    data = bytearray()
     while True:
         piece = sock.recv(65536)
         if not piece:
-            return data
+            return bytes(data)
         data += piece
 
 
 def read_exactly(sock, n):
-    data = b""
+    data = bytearray()
     while len(data) < n:
         piece = sock.recv(n - len(data))
-        assert piece, f"the stream ended after {len(data)} of {n} bytes: {data[:200]!r}"
+        assert piece, f"the stream ended after {len(data)} of {n} bytes: {bytes(data[:200])!r}"
         data += piece
-    return data
+    return bytes(data)
 
 
 class Response:
@@ -215,21 +215,23 @@ class Http:
 
     def __init__(self, port, host="127.0.0.1", sock=None):
         self.sock = sock or connect(port, host)
-        self.buffer = b""
+        self.buffer = bytearray()
 
     def send(self, text):
         self.sock.sendall(text if isinstance(text, bytes) else text.encode("latin-1"))
 
     def _more(self):
         piece = self.sock.recv(65536)
-        assert piece, f"the connection ended inside a response: {self.buffer[:300]!r}"
+        assert piece, f"the connection ended inside a response: {bytes(self.buffer[:300])!r}"
         self.buffer += piece
 
     def read(self, head=False):
         """The next response."""
         while b"\r\n\r\n" not in self.buffer:
             self._more()
-        header, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        end = self.buffer.index(b"\r\n\r\n")
+        header = self.buffer[:end]
+        del self.buffer[:end + 4]
         lines = header.decode("latin-1").split("\r\n")
         match = re.fullmatch(r"HTTP/1\.[01] (\d{3}) ?(.*)", lines[0])
         assert match, f"a strange status line: {lines[0]!r}"
@@ -242,7 +244,8 @@ class Http:
         assert length >= 0, f"no Content-Length: {lines}"
         while len(self.buffer) < length:
             self._more()
-        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        body = bytes(self.buffer[:length])
+        del self.buffer[:length]
         return Response(status, match.group(2), headers, body)
 
     def get(self, path="/", method="GET", headers=()):
@@ -253,7 +256,7 @@ class Http:
     def at_end(self):
         """True when the server has closed and left nothing unread."""
         try:
-            return self.buffer == b"" and self.sock.recv(1) == b""
+            return not self.buffer and self.sock.recv(1) == b""
         except ConnectionResetError:
             return False
 

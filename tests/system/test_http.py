@@ -18,6 +18,8 @@ def site(case, extra="", **options):
     case.write("html/empty", "")
     case.write("html/.secret", "hidden\n")
     case.write("outside.txt", "outside\n")
+    # A direct worker waits only a second for a parked client: too short for us on a busy machine.
+    extra = extra or "timeout { park 60s }"
     text, port = case.service("http { root html; index index.html }", extra=extra, **options)
     case.server(text)
     return port

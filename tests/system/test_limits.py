@@ -67,10 +67,8 @@ def few_descriptors_mean_few_connections_at_a_time_and_no_spin(case):
     assert server.workers() == [worker], "the worker was replaced"
 
 
-@for_both_modes
+@test
 def the_log_says_that_the_descriptor_limit_is_in_the_way(case):
-    if case.connections == 1:
-        return  # one connection fits
     text, _ = case.service("echo", workers=1, connections=1000, extra="limit { nofile 32 }")
     server = case.server(text)
     server.wait_log(r"nofile|open files|descriptor")
@@ -82,7 +80,8 @@ def a_client_that_sends_nothing_is_closed_by_the_idle_limit(case):
     server = case.server(text)
     with connect(port) as sock:
         assert read_all(sock) == b""
-        server.wait_log(rf"127\.0\.0\.1:{sock.getsockname()[1]}.*idle|idle.*127\.0\.0\.1:{sock.getsockname()[1]}")
+        client = rf"127\.0\.0\.1:{sock.getsockname()[1]}"
+        server.wait_log(rf"{client}.*idle|idle.*{client}")
 
 
 @for_both_modes
@@ -147,6 +146,41 @@ def a_reader_that_reads_nothing_is_closed(case):
         server.wait_log(r"idle")
     with Http(port) as http:
         assert http.get("/").status == 200
+
+
+def read_slowly(http, seconds):
+    """Reads a response so that it takes at least so long, never still for long; its body."""
+    begin, body = time.monotonic(), b""
+    while piece := http.sock.recv(65536):
+        body += piece
+        if time.monotonic() < begin + seconds:
+            time.sleep(0.05)  # this is the client's pace, nothing waits for it
+    return body.partition(b"\r\n\r\n")[2]
+
+
+@for_both_modes
+def the_header_limit_is_over_once_the_header_is_there(case):
+    data = os.urandom(12_000_000)
+    case.write("html/large", data)
+    server, port = www(case, "timeout { header 500ms; idle 60s }")
+    for pieces in (["GET /large HTTP/1.1\r\nConnection: close\r\nHost: a\r\n\r\n"],
+                   ["GET /large HT", "TP/1.1\r\nConnection: close\r\nHost: a\r\n\r\n"]):
+        with Http(port) as http:
+            for piece in pieces:
+                http.send(piece)
+            assert read_slowly(http, 2) == data
+    server.stop()
+
+
+@for_both_modes
+def the_request_limit_ends_a_response_that_takes_too_long(case):
+    case.write("html/large", os.urandom(40_000_000))
+    server, port = www(case, "timeout { request 500ms; idle 60s }")
+    with Http(port) as http:
+        http.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert len(read_slowly(http, 10)) < 40_000_000
+    server.wait_log("request limit of 500ms ran out")
+    server.stop()
 
 
 @for_both_modes

@@ -9,7 +9,8 @@ import signal
 import termios
 import time
 
-from harness import (Http, connect, deadline, for_both_modes, is_alive, main, read_exactly, test, wait_for)
+from harness import (Http, connect, deadline, for_both_modes, is_alive, main, read_exactly, status_field,
+                     test, wait_for)
 
 
 def page(case, **options):
@@ -22,6 +23,11 @@ def page(case, **options):
 def body(port):
     with Http(port) as http:
         return http.get("/", headers=["Connection: close"]).body
+
+
+def becomes(port, content):
+    """Old workers may take a last connection in the moment of a reload; soon there are none."""
+    wait_for(lambda: body(port) == content, f"the page to be {content}")
 
 
 def open_echo(port):
@@ -88,7 +94,7 @@ def hup_takes_the_new_file(case):
     assert body(port) == b"one"
     case.conf(text.replace("root one", "root two"))
     server.reload()
-    assert body(port) == b"two"
+    becomes(port, b"two")
 
 
 @for_both_modes
@@ -104,7 +110,7 @@ def hup_with_a_bad_file_changes_nothing(case):
     assert body(port) == b"one"
     case.conf(text.replace("root one", "root two"))
     server.reload()
-    assert body(port) == b"two"
+    becomes(port, b"two")
 
 
 @test
@@ -193,9 +199,11 @@ def winch_is_ignored(case):
     server = case.server(text)
     workers = server.wait_workers(2)
     server.send_signal(signal.SIGWINCH)
-    server.reload()  # WINCH is over when this is
-    assert server.workers() == workers or len(server.workers()) >= 2
+    bit = 1 << (signal.SIGWINCH - 1)
+    wait_for(lambda: not int(status_field(server.pid, "ShdPnd"), 16) & bit, "the signal to be taken")
+    assert server.workers() == workers
     assert body(port) == b"one"
+    server.stop()
 
 
 @test
@@ -207,6 +215,8 @@ def a_closed_terminal_stops_the_foreground_master(case):
         case.skip(f"no pseudo terminals here: {error}")
 
     def take_terminal():
+        # Under nohup it would be ignored, and the server respects that.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     server = case.server(text, stdin=slave, preexec_fn=take_terminal)
     os.close(slave)
@@ -234,12 +244,12 @@ def a_shower_of_signals_leaves_a_working_server(case):
     while time.monotonic() < end:
         for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGTTIN, signal.SIGWINCH, signal.SIGTTOU):
             server.send_signal(number)
-        assert body(port) in (b"one",)
+        assert body(port) == b"one"
     case.conf(text.replace("root one", "root two"))
     before = server.notify.count()
     server.send_signal(signal.SIGHUP)
     server.notify.wait("READY", "1", before)
-    wait_for(lambda: body(port) == b"two", "the content of the last reload")
+    becomes(port, b"two")
     server.stop()
 
 

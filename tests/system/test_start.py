@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Starting and stopping: foreground, daemon, pid file, titles, and the starts that must fail with a reason."""
+"""Starting and stopping: foreground, daemon, pid file, titles, and starts that must fail with a reason."""
 
 import os
 import re

@@ -25,6 +25,8 @@ START_TEST(it_says_service_number_and_load)
 {
 	struct title title = { .service = "www", .number = 2, .max = 1024 };
 
+	if (skipped_under_valgrind("a command line"))
+		return;
 	title_renew(&title, busy, 3, 5000);
 	ck_assert_str_eq(shown(), "musterd: worker www 2 busy 3/1024");
 }
@@ -34,6 +36,8 @@ START_TEST(it_changes_at_most_once_a_second)
 {
 	struct title title = { .service = "www", .number = 2, .max = 10 };
 
+	if (skipped_under_valgrind("a command line"))
+		return;
 	title_renew(&title, idle, 0, 5000);
 	ck_assert_int_eq(title_due(&title, idle, 0), 0);
 	ck_assert_int_eq(title_due(&title, busy, 1), 6000);

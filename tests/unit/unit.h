@@ -3,8 +3,25 @@
 #ifndef TESTS_UNIT_H
 #define TESTS_UNIT_H
 
+#include "autoconf.h"
+
 #include <check.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#ifdef HAVE_VALGRIND_VALGRIND_H
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+/* True, and said, where valgrind stands in for what a test is about: descriptor limits, the title. */
+static inline bool skipped_under_valgrind(const char *what)
+{
+	if (RUNNING_ON_VALGRIND)
+		fprintf(stderr, "skipped: valgrind has %s of its own\n", what);
+	return RUNNING_ON_VALGRIND;
+}
 
 /* Runs all tests of the case; the exit status is what automake wants. */
 static inline int unit_main(const char *name, TCase *tcase)

@@ -163,6 +163,11 @@ int64_t worker_fixture_stop(struct worker_fixture *fixture)
 
 int client_connect(const struct worker_fixture *fixture)
 {
+	return client_connect_small(fixture, 0);
+}
+
+int client_connect_small(const struct worker_fixture *fixture, int receive_buffer)
+{
 	struct sockaddr_in address = { .sin_family = AF_INET,
 				       .sin_port = htons((uint16_t)fixture->port) };
 	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
@@ -170,6 +175,8 @@ int client_connect(const struct worker_fixture *fixture)
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (receive_buffer)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
 }

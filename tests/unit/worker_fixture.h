@@ -47,6 +47,8 @@ int worker_fixture_reap(struct worker_fixture *fixture);
 
 /* A client's connected socket with a receive time limit of 20 s, so that nothing hangs. */
 int client_connect(const struct worker_fixture *fixture);
+/* The same with SO_RCVBUF of so many bytes; 0: as it comes. */
+int client_connect_small(const struct worker_fixture *fixture, int receive_buffer);
 void client_send(int fd, const char *text);
 /* Reads until the end or len bytes; the number; data is NUL-terminated (room len + 1). */
 size_t client_read(int fd, char *data, size_t len);

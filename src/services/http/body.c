@@ -153,7 +153,6 @@ int body_discard(struct mu_conn *conn, bool is_chunked, uint64_t length)
 	struct chunked chunked = { 0 };
 	int status = 0;
 
-	mu_set_limit(conn, MU_REQUEST);
 	while (!take(conn, is_chunked ? &chunked : NULL, &length, &status)) {
 		ssize_t n = mu_fill(conn);
 

@@ -47,6 +47,7 @@ static void begin_response(struct exchange *x)
 /* Answers a request that is refused as a whole: the end of the connection. */
 static int refuse(struct exchange *x)
 {
+	mu_set_limit(x->conn, MU_REQUEST);
 	begin_response(x);
 	x->response.end = RESPONSE_CLOSE;
 	mu_log(x->conn, MU_INFO, "request refused with %d: %s", x->request.status,
@@ -213,6 +214,8 @@ static bool exchange(struct exchange *x)
 	const char *rest;
 	int status;
 
+	/* A client that takes its time from here on is not one that is slow with its header. */
+	mu_set_limit(x->conn, MU_REQUEST);
 	x->unread = false;
 	x->response.end = end_of(x);
 	if (has_content(&x->request)) {

@@ -50,15 +50,12 @@ static int write_pieces(const struct response *response, const char *head, size_
 		{ .iov_base = (char *)(uintptr_t)content, .iov_len = content_len },
 	};
 
-	/* A client that takes its time is no longer one that is slow with its header. */
-	mu_set_limit(response->conn, MU_REQUEST);
 	return mu_writev(response->conn, piece, content_len ? 2 : 1, flags);
 }
 
 /* The rest of the content goes from the descriptor; the head went before it, with MU_MORE. */
 static int send_from_fd(const struct response *response, const struct file *file)
 {
-	mu_set_limit(response->conn, MU_REQUEST);
 	if (mu_sendfile(response->conn, file->fd, 0, (size_t)file->size) == 0)
 		return 0;
 	if (errno == ENODATA)
@@ -221,7 +218,6 @@ int response_status(const struct response *response, int status, const char *fie
 		  .iov_len = 2 + (response->without_content ? 0 : (size_t)page_len) },
 	};
 
-	mu_set_limit(response->conn, MU_REQUEST);
 	return mu_writev(response->conn, piece, 3, end_flags(response->end));
 }
 
