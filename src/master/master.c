@@ -144,7 +144,7 @@ int master_run(const struct master_options *options)
 	struct master_options absolute = *options;
 	struct master *master = calloc(1, sizeof(*master));
 	char *pidfile = options->pidfile ? absolute_path(options->pidfile) : NULL;
-	int status, side = 0;
+	int status = EX_OSERR, side = 0;
 
 	if (!master)
 		return EX_OSERR;
