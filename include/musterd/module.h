@@ -144,7 +144,7 @@ struct mu_module {
 
 /*
  * Every connection has one input buffer of mu_buffer_size() bytes. mu_fill adds to it, mu_consume
- * takes from its front. mu_read, mu_readline and mu_discard use the same buffer, so they can be mixed.
+ * takes from its front. mu_read and mu_readline use the same buffer, so they can be mixed.
  */
 
 /* The bytes that are buffered and not yet consumed; *data_r is valid until the next reading call. */

@@ -17,7 +17,7 @@ trap 'rm -rf "$folder"' EXIT
 status=0
 for conf in "$src"/etc/musterd.conf.in "$src"/etc/quickstart.conf "$src"/etc/conf.d/*.example; do
 	sed -e "s|@pkgdatadir@/www|$src/etc/www|" -e "s|/srv/www|$src/etc/www|" -e "s|root www;|root $src/etc/www;|" \
-		-e "s|www-data|$(id -un)|; s|\\(group  *\\)$(id -un)|\\1$(id -gn)|; s|owner root|owner $(id -un)|" \
+		-e "s|^user  *nobody|user $(id -un)|; s|www-data|$(id -un)|; s|\\(group  *\\)$(id -un)|\\1$(id -gn)|; s|owner root|owner $(id -un)|" \
 		"$conf" >"$folder/test.conf"
 	"$musterd" -t -c "$folder/test.conf" >"$folder/out" 2>&1 || {
 		echo "$conf:"

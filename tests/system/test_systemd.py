@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 
-from harness import MUSTERD, connect, main, read_exactly, test
+from harness import MUSTERD, connect, main, proc_stat, read_exactly, test, wait_for
 
 
 def echoes(port, host="127.0.0.1"):
@@ -74,6 +74,7 @@ def a_stopped_master_does_not_feed_the_watchdog(case):
     server = case.server(text, env={"WATCHDOG_USEC": "200000"})
     server.notify.wait("WATCHDOG", "1")
     os.kill(server.pid, signal.SIGSTOP)
+    wait_for(lambda: proc_stat(server.pid)[0] == "T", "the master to be stopped")
     server.notify.poll()
     before = server.notify.count()
     time.sleep(0.5)  # the time in which nothing may come

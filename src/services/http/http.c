@@ -152,8 +152,8 @@ static int answer_file(struct exchange *x)
 {
 	struct slice target = x->request.path;
 	struct file *file = NULL;
-	const char *path;
-	size_t len;
+	const char *path = NULL;
+	size_t len = 0;
 	int status = site_find(x->site, x->data + target.at, target.len, &file, &path, &len);
 
 	if (status == 301)
