@@ -142,14 +142,17 @@ def an_address_that_busy_workers_still_hold_is_said_to_be_theirs(case):
     kept, _ = case.service("echo", name="kept", workers=1)
     text, port = case.service("echo", name="gone", workers=1, connections=1)
     server = case.server(kept + text)
-    with connect(port) as sock:
+    with connect(port) as sock, connect(port) as waiting:
         sock.sendall(b"x")
         read_exactly(sock, 1)
+        waiting.sendall(b"y")  # the busy worker keeps the listener for this one
         case.conf(kept)
         server.reload()
         case.conf(kept + text)
         status = server.reload()["STATUS"]
         assert "generation 1 of service gone had it and still drains" in status, status
+        sock.close()
+        assert read_exactly(waiting, 1) == b"y"
     server.wait_log("service gone: generation 1 has left")
     assert "2 services" in server.reload()["STATUS"]
     server.stop()
