@@ -6,6 +6,7 @@
 #include "worker/life.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -107,6 +108,17 @@ int acceptor_take(struct acceptor *acceptor, size_t i, struct sockaddr_storage *
 		log_debug("accept: %s", strerror(errno));
 	}
 	return -1;
+}
+
+bool acceptor_is_called(const struct acceptor *acceptor)
+{
+	for (size_t i = 0; i < acceptor->listeners && !acceptor->over; i++) {
+		struct pollfd queue = { .fd = acceptor->listener[i], .events = POLLIN };
+
+		if (poll(&queue, 1, 0) == 1)
+			return true;
+	}
+	return false;
 }
 
 /* The mean of what the accepting workers of the pool hold, ours among them. */

@@ -40,6 +40,9 @@ void acceptor_end(struct acceptor *acceptor);
  */
 int acceptor_take(struct acceptor *acceptor, size_t i, struct sockaddr_storage *peer, int64_t now);
 
+/* Somebody waits to be accepted. */
+bool acceptor_is_called(const struct acceptor *acceptor);
+
 /*
  * After an accept in a multiplexed worker that now holds `own`: rotates or steps back by the
  * measured rule (ARCHITECTURE.md, "Spreading connections").

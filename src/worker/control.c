@@ -46,8 +46,12 @@ static void drain(struct worker *worker, int64_t ms, bool last_call, bool orphan
 		slot_set_state(rt->slot, SLOT_DRAINING, rt->now);
 	rt->draining = true;
 	worker->last_call = last_call && worker->go;
-	/* A busy direct worker could serve those who wait only later: an idle one does it now. */
-	if (rt->direct && rt->connections && has_idle_sibling(worker))
+	/*
+	 * A busy direct worker could serve those who wait only later: an idle one does it now. One that did has
+	 * perhaps left already; then nobody waits.
+	 */
+	if (rt->direct && rt->connections &&
+	    (has_idle_sibling(worker) || !acceptor_is_called(&worker->acceptor)))
 		worker->last_call = false;
 	if (orphan || !worker->last_call)
 		acceptor_end(&worker->acceptor);

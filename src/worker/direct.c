@@ -38,15 +38,11 @@ static bool is_cut(struct worker *worker, const struct mu_conn *conn)
 static void look_at_queue(struct worker *worker)
 {
 	struct mu_worker *rt = &worker->rt;
-	struct pollfd queue = { .events = POLLIN };
 
 	if (!rt->limits.park_ms || rt->now < worker->look_at || worker->acceptor.over)
 		return;
 	worker->look_at = rt->now + rt->limits.park_ms;
-	for (size_t i = 0; i < worker->args->listeners && !rt->crowded; i++) {
-		queue.fd = worker->args->listener[i];
-		rt->crowded = poll(&queue, 1, 0) == 1;
-	}
+	rt->crowded = rt->crowded || acceptor_is_called(&worker->acceptor);
 }
 
 static short poll_events(int events)

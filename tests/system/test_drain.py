@@ -8,7 +8,8 @@ import signal
 import socket
 import threading
 
-from harness import Http, connect, for_both_modes, main, read_exactly, test, wait_for
+from harness import (Http, children, connect, for_both_modes, main, read_exactly, test, title,
+                     wait_for)
 
 CUT = r"\b{n}\b.*(cut|drain)|(cut|drain).*\b{n}\b"
 
@@ -22,6 +23,11 @@ def www(case, extra="", **options):
 def begin_stop(server):
     server.send_signal(signal.SIGTERM)
     server.notify.wait("STOPPING", "1")
+
+
+def wait_drain(server):
+    """Who connects before the worker with a client has heard of it waits in the queue, as one to be served."""
+    wait_for(lambda: any("draining" in title(pid) for pid in children(server.pid)), "a draining worker")
 
 
 def refused(port):
@@ -40,11 +46,26 @@ def a_request_on_its_way_is_finished(case):
         with Http(port) as other:  # once this is served the half request has long arrived
             assert other.get("/", headers=["Connection: close"]).status == 200
         begin_stop(server)
+        wait_drain(server)
         wait_for(lambda: refused(port), "the listener to close")
         http.send("st: a\r\n\r\n")
         got = http.read()
         assert got.body == b"page" and got.headers["connection"].lower() == "close", got
         assert http.at_end()
+    server.wait_exit(0)
+
+
+@for_both_modes
+def a_lone_busy_worker_refuses_at_once_when_nobody_waits(case):
+    server, port = www(case, "timeout { drain 30s }", workers=1)
+    with Http(port) as http:
+        assert http.get("/").status == 200
+        http.send("GET / HTTP/1.1\r\nHo")
+        begin_stop(server)
+        wait_drain(server)
+        wait_for(lambda: refused(port), "the listener to close")
+        http.send("st: a\r\n\r\n")
+        assert http.read().body == b"page"
     server.wait_exit(0)
 
 

@@ -143,11 +143,15 @@ def an_address_that_busy_workers_still_hold_is_said_to_be_theirs(case):
     with connect(port) as sock:
         sock.sendall(b"x")
         read_exactly(sock, 1)
+        waiting = connect(port)
+        waiting.sendall(b"y")
         case.conf(kept)
         server.reload()
         case.conf(kept + text)
         status = server.reload()["STATUS"]
         assert "generation 1 of service gone had it and still drains" in status, status
+    with waiting:
+        assert read_exactly(waiting, 1) == b"y"
     server.wait_log("service gone: generation 1 has left")
     assert "2 services" in server.reload()["STATUS"]
     server.stop()
