@@ -26,7 +26,7 @@ def begin_stop(server):
 
 
 def wait_drain(server):
-    """Who connects before the worker with a client has heard of it waits in the queue, as one to be served."""
+    """Until the worker with a client has heard of it: who comes before is served as always."""
     wait_for(lambda: any("draining" in title(pid) for pid in children(server.pid)), "a draining worker")
 
 
@@ -89,6 +89,7 @@ def an_idle_keep_alive_connection_is_told_with_its_next_answer(case):
     with Http(port) as http:
         assert "close" not in http.get("/").headers.get("connection", "")
         begin_stop(server)
+        wait_drain(server)
         got = http.get("/")
         assert got.body == b"page" and got.headers["connection"].lower() == "close", got
         assert http.at_end()
