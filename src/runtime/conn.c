@@ -374,6 +374,52 @@ void conn_resume(struct mu_conn *conn, int wake)
 
 /* ---- receiving ---- */
 
+bool conn_may_receive(const struct mu_conn *conn)
+{
+	const struct mu_worker *worker = conn->worker;
+	int64_t deadline;
+
+	if (conn->ready & CONN_IN)
+		return true;
+	/* While it waits so the worker hears neither its master nor a limit: only when both can wait. */
+	if (!conn->blocking || conn->waited || worker->draining)
+		return false;
+	deadline = conn_deadline(conn);
+	return !deadline || deadline - worker->now > 2 * RECEIVE_MS;
+}
+
+static void note_received(struct mu_conn *conn, ssize_t n, size_t room)
+{
+	conn->waited = n < 0;
+	if (n == 0)
+		conn->ended = true;
+	else if (n < 0 ? errno == EAGAIN : (size_t)n < room && !conn->hung_up)
+		conn->ready &= (uint8_t)~CONN_IN;
+}
+
+ssize_t conn_recv(struct mu_conn *conn, void *data, size_t len)
+{
+	struct mu_worker *worker = conn->worker;
+	bool waits = conn->blocking && !(conn->ready & CONN_IN);
+	ssize_t n;
+
+	if (waits)
+		atomic_store_explicit(&worker->slot->running_since, 0, memory_order_relaxed);
+	do
+		n = recv(conn->fd, data, len, waits ? 0 : MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	note_received(conn, n, len);
+	if (waits) {
+		int error = errno;
+
+		runtime_tick(worker);
+		atomic_store_explicit(&worker->slot->running_since, worker->now,
+				      memory_order_relaxed);
+		errno = error;
+	}
+	return n;
+}
+
 ssize_t conn_receive(struct mu_conn *conn)
 {
 	struct buffer *in;
@@ -395,21 +441,10 @@ ssize_t conn_receive(struct mu_conn *conn)
 		errno = ENOBUFS;
 		return -1;
 	}
-	do
-		n = recv(conn->fd, in->data + in->end, room, 0);
-	while (n < 0 && errno == EINTR);
+	n = conn_recv(conn, in->data + in->end, room);
 	if (n > 0)
 		in->end += (uint32_t)n;
-	conn_received(conn, n, room);
 	return n;
-}
-
-void conn_received(struct mu_conn *conn, ssize_t n, size_t room)
-{
-	if (n == 0)
-		conn->ended = true;
-	else if (n < 0 ? errno == EAGAIN : (size_t)n < room && !conn->hung_up)
-		conn->ready &= (uint8_t)~CONN_IN;
 }
 
 /* ---- serving ---- */

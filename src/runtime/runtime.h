@@ -33,8 +33,9 @@ enum {
 	BUFFER_SIZE = 16384,    /* of a connection's input */
 	STACK_SIZE = 64 * 1024, /* of a coroutine */
 	EVENTS_MAX = 128,       /* taken in one turn */
+	RECEIVE_MS = 100,       /* how long a receive on a blocking socket may wait */
 	LINGER_MS = 2000, /* RFC 9112 section 9.6: long enough for a client to read the answer */
-	LINGER_BYTES = 1024 * 1024
+	LINGER_BYTES = 16 * 1024 * 1024
 };
 
 enum conn_state { CONN_FREE = 0, CONN_FRESH = 1, CONN_SERVING = 2, CONN_PARKED = 3 };
@@ -61,8 +62,10 @@ struct mu_conn {
 	bool ended : 1;   /* the end of the stream was read */
 	bool queued : 1;  /* waits in worker->runnable */
 	bool lingering : 1;
-	int wake;         /* why the suspended coroutine goes on: 0 or an errno */
-	int64_t limit_at; /* clock_ms() of the header, request or linger limit; 0: none */
+	bool blocking : 1; /* direct: a receive waits up to RECEIVE_MS by itself */
+	bool waited : 1;   /* ... and did so in vain: poll next */
+	int wake;          /* why the suspended coroutine goes on: 0 or an errno */
+	int64_t limit_at;  /* clock_ms() of the header, request or linger limit; 0: none */
 	struct mu_worker *worker;
 	struct coroutine *coroutine;
 	struct buffer *in;
@@ -162,8 +165,13 @@ void conn_log_limit(struct mu_conn *conn);
 
 /* Receives into the buffer once. Count, 0 at the end, -1 with EAGAIN, ENOBUFS (full), ENOMEM, ... */
 ssize_t conn_receive(struct mu_conn *conn);
-/* What a receive of up to `room` bytes that gave n (and errno) says of the connection. */
-void conn_received(struct mu_conn *conn, ssize_t n, size_t room);
+/*
+ * Is a receive the thing to do next? Yes if there are bytes, or if the receive itself may wait a moment,
+ * which spares a direct worker a poll; else conn_wait comes first.
+ */
+bool conn_may_receive(const struct mu_conn *conn);
+/* recv(2), and what it says of the connection. */
+ssize_t conn_recv(struct mu_conn *conn, void *data, size_t len);
 /* The input buffer goes back if it is empty. */
 void conn_release_buffer(struct mu_conn *conn);
 /* FRESH or PARKED: rests in epoll until bytes arrive, or is queued if it has some. Multiplexed. */

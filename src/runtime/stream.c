@@ -2,6 +2,8 @@
 /* The reading and writing calls of musterd/module.h. They wait in conn.c and know nothing of modes. */
 #include "runtime/runtime.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,9 +61,13 @@ ssize_t mu_fill(struct mu_conn *conn)
 		errno = ENOBUFS;
 		return -1;
 	}
-	while ((n = mu_try_fill(conn)) < 0 && errno == EAGAIN)
-		if (conn_wait(conn, CONN_IN) < 0)
+	do {
+		if (conn->ended)
+			return 0;
+		if (!conn_may_receive(conn) && conn_wait(conn, CONN_IN) < 0)
 			return -1;
+		n = conn_receive(conn);
+	} while (n < 0 && errno == EAGAIN);
 	return n;
 }
 
@@ -76,18 +82,14 @@ static ssize_t receive_into(struct mu_conn *conn, void *data, size_t len)
 {
 	ssize_t n;
 
-	for (;;) {
+	do {
 		if (conn->ended)
 			return 0;
-		if (!(conn->ready & CONN_IN) && conn_wait(conn, CONN_IN) < 0)
+		if (!conn_may_receive(conn) && conn_wait(conn, CONN_IN) < 0)
 			return -1;
-		n = recv(conn->fd, data, len, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		conn_received(conn, n, len);
-		if (n >= 0 || errno != EAGAIN)
-			return n;
-	}
+		n = conn_recv(conn, data, len);
+	} while (n < 0 && errno == EAGAIN);
+	return n;
 }
 
 ssize_t mu_read(struct mu_conn *conn, void *data, size_t len)
@@ -132,7 +134,7 @@ ssize_t mu_readline(struct mu_conn *conn, char **line_r)
 
 static ssize_t send_once(struct mu_conn *conn, const struct iovec *piece, int n, unsigned flags)
 {
-	int send_flags = MSG_NOSIGNAL | (flags & MU_MORE ? MSG_MORE : 0);
+	int send_flags = MSG_NOSIGNAL | MSG_DONTWAIT | (flags & MU_MORE ? MSG_MORE : 0);
 	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)piece,
 			      .msg_iovlen = (size_t)n };
 	ssize_t sent;
@@ -214,6 +216,10 @@ int mu_printf(struct mu_conn *conn, const char *format, ...)
 
 int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
+	/* sendfile(2) has no flag for this call alone. */
+	if (conn->blocking && fd_set_nonblocking(conn->fd, true) < 0)
+		return -1;
+	conn->blocking = false;
 	while (len) {
 		size_t turn = len < SENDFILE_TURN ? len : SENDFILE_TURN;
 		ssize_t n;

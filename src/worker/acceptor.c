@@ -45,6 +45,22 @@ static void starve(struct acceptor *acceptor, int error, int64_t now)
 	acceptor->back_at = now + STARVED_MS;
 }
 
+void acceptor_time_receives(struct acceptor *acceptor, int ms)
+{
+	struct timeval limit = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	for (size_t i = 0; i < acceptor->listeners && i < 64; i++) {
+		int fd = acceptor->listener[i], family = 0;
+		socklen_t len = sizeof(family);
+
+		/* Connections of a Unix listener inherit nothing. */
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0 &&
+		    family != AF_UNIX &&
+		    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0)
+			acceptor->timed |= (uint64_t)1 << i;
+	}
+}
+
 void acceptor_arm(struct acceptor *acceptor, int64_t now)
 {
 	if (acceptor->armed || acceptor->over)
@@ -96,7 +112,7 @@ int acceptor_take(struct acceptor *acceptor, size_t i, struct sockaddr_storage *
 		return -1;
 	peer->ss_family = AF_UNSPEC;
 	fd = accept4(acceptor->listener[i], (struct sockaddr *)peer, &len,
-		     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		     SOCK_CLOEXEC | (acceptor_is_timed(acceptor, i) ? 0 : SOCK_NONBLOCK));
 	if (fd >= 0) {
 		if (acceptor->starved)
 			log_notice("accepting again");

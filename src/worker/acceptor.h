@@ -20,14 +20,25 @@ struct acceptor {
 	int epoll;
 	const int *listener; /* borrowed */
 	size_t listeners;
-	bool armed;      /* the listeners are in epoll */
-	bool over;       /* never again */
-	bool starved;    /* descriptors or memory ran out: said so in the log */
-	bool ahead;      /* out of epoll because the siblings hold less */
+	uint64_t
+		timed; /* bit i: a receive on a connection of listener i waits RECEIVE_MS at most */
+	bool armed;    /* the listeners are in epoll */
+	bool over;     /* never again */
+	bool starved;  /* descriptors or memory ran out: said so in the log */
+	bool ahead;    /* out of epoll because the siblings hold less */
 	int64_t back_at; /* clock_ms() at which to arm again; 0: when somebody asks */
 };
 
 void acceptor_init(struct acceptor *acceptor, int epoll, const int *listener, size_t listeners);
+/*
+ * For direct workers: where connections inherit a receive time limit from their listener (TCP), they are
+ * left blocking, so that a receive can be the wait.
+ */
+void acceptor_time_receives(struct acceptor *acceptor, int ms);
+static inline bool acceptor_is_timed(const struct acceptor *acceptor, size_t i)
+{
+	return i < 64 && acceptor->timed >> i & 1;
+}
 /* Into epoll; nothing if they are there or it is over. Where that fails (logged once) it is tried again soon. */
 void acceptor_arm(struct acceptor *acceptor, int64_t now);
 void acceptor_disarm(struct acceptor *acceptor);
@@ -38,7 +49,7 @@ void acceptor_end(struct acceptor *acceptor);
 bool acceptor_has_waiting(const struct acceptor *acceptor);
 
 /*
- * One accept4 on listener i. The descriptor (non-blocking, CLOEXEC) and the peer's address, or -1: somebody
+ * One accept4 on listener i. The descriptor (CLOEXEC; non-blocking unless the listener is timed) and the peer's address, or -1: somebody
  * else took it, or it went away, or we are out of descriptors (logged once; disarmed for a moment).
  */
 int acceptor_take(struct acceptor *acceptor, size_t i, struct sockaddr_storage *peer, int64_t now);

@@ -107,6 +107,7 @@ static bool serve_one(struct worker *worker, size_t listener)
 		log_warning("no memory for a connection");
 		return true;
 	}
+	conn->blocking = acceptor_is_timed(&worker->acceptor, listener);
 	rt->crowded = false;
 	worker->look_at = rt->now + rt->limits.park_ms;
 	while (conn_serve_here(conn) == MU_PARKED)

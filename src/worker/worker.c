@@ -85,6 +85,8 @@ static int set_up(struct worker *worker, struct arena *arena)
 	}
 	acceptor_init(&worker->acceptor, rt->epoll, worker->args->listener,
 		      worker->args->listeners);
+	if (rt->direct)
+		acceptor_time_receives(&worker->acceptor, RECEIVE_MS);
 	if (control_watch(worker) < 0) {
 		log_err("cannot watch the master's socket: %s", strerror(errno));
 		return WORKER_EXIT_SETUP;
