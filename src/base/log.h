@@ -43,6 +43,12 @@ void log_line(int level, const char *format, ...) __attribute__((__format__(__pr
 void log_vline(int level, const char *format, va_list args)
 	__attribute__((__format__(__printf__, 2, 0)));
 
+/* For messages: "1 worker", "2 workers". */
+static inline const char *plural(long n)
+{
+	return n == 1 ? "" : "s";
+}
+
 #define log_err(...)     log_line(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...)  log_line(LOG_NOTICE, __VA_ARGS__)

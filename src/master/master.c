@@ -79,9 +79,10 @@ static void pool_left(struct master *master, struct pool *pool)
 
 	clock_text(master->loop.now - pool->ending_at, took);
 	log_line(pool->served ? level : LOG_DEBUG,
-		 "service %s: generation %u has left after %s, %u connections cut, %u workers "
+		 "service %s: generation %u has left after %s, %u connection%s cut, %u worker%s "
 		 "killed",
-		 pool->service->name, pool->generation, took, pool->cut, pool->killed);
+		 pool->service->name, pool->generation, took, pool->cut, plural(pool->cut),
+		 pool->killed, plural(pool->killed));
 	master->killed += pool->killed;
 	pool_free(pool);
 }

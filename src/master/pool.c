@@ -405,14 +405,15 @@ void pool_move(struct pool *pool, int by)
 	const struct policy *policy = &pool->policy;
 
 	if (!policy_move(&pool->policy, by)) {
-		log_notice("service %s stays at %d workers: that is the limit", pool->service->name,
-			   policy_highest(policy));
+		log_notice("service %s stays at %d worker%s: that is the limit",
+			   pool->service->name, policy_highest(policy),
+			   plural(policy_highest(policy)));
 		return;
 	}
 	pool->dirty = true;
 	if (policy_lowest(policy) == policy_highest(policy))
-		log_notice("service %s: %d workers from now on", pool->service->name,
-			   policy_highest(policy));
+		log_notice("service %s: %d worker%s from now on", pool->service->name,
+			   policy_highest(policy), plural(policy_highest(policy)));
 	else
 		log_notice("service %s: %d to %d workers from now on", pool->service->name,
 			   policy_lowest(policy), policy_highest(policy));

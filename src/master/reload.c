@@ -287,7 +287,8 @@ static void log_pool(const struct pool *pool)
 		strlcat(all, i ? ", " : "", sizeof(all));
 		strlcat(all, address_text(&pool->listener[i]->socket.address, one), sizeof(all));
 	}
-	log_info("service %s: %d workers ready on %s", pool->service->name, pool_alive(pool), all);
+	log_info("service %s: %d worker%s ready on %s", pool->service->name, pool_alive(pool),
+		 plural(pool_alive(pool)), all);
 }
 
 /* The pools that served until now are those before the first new one. Returns how many workers are new. */
@@ -332,13 +333,13 @@ static void commit(struct master *master)
 	config_unref(old);
 	master->phase = MASTER_RUNNING;
 	clock_text(clock_ms() - reload->began_at, took);
-	log_notice("%s: generation %u serves: %zu service%s, %d workers, after %s",
+	log_notice("%s: generation %u serves: %zu service%s, %d worker%s, after %s",
 		   first ? "ready" : "reloaded", master->generation, services,
-		   services == 1 ? "" : "s", workers, took);
+		   plural((long)services), workers, plural(workers), took);
 	finish(master);
 	systemd_notify(&master->systemd,
 		       "READY=1\nMAINPID=%d\nSTATUS=Serving: %zu service%s, generation %u",
-		       (int)getpid(), services, services == 1 ? "" : "s", master->generation);
+		       (int)getpid(), services, plural((long)services), master->generation);
 	if (first)
 		daemon_report(&master->daemon, 0);
 }

@@ -54,8 +54,9 @@ static void log_totals(const struct master *master)
 	const struct totals *totals;
 
 	SLIST_FOREACH (totals, &master->totals, link)
-		log_info("service %s: %" PRIu64 " connections, %" PRIu64 " requests, %" PRIu64
-			 " ended by a time limit, %" PRIu64 " cut, %" PRIu64 " workers lost",
+		log_info("service %s in all: connections %" PRIu64 ", requests %" PRIu64
+			 ", ended by a time limit %" PRIu64 ", cut %" PRIu64
+			 ", workers lost %" PRIu64,
 			 totals->service, totals->accepted, totals->requests, totals->limited,
 			 totals->cut, totals->deaths);
 }

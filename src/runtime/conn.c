@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections: their memory, their states, how they wait. What modules call on them is in stream.c
- * and api.c; which of them has something to do is found out by runtime.c.
+ * Connections: their states, how they wait. Their memory is in memory.c, what modules call on them in
+ * stream.c and api.c; which of them has something to do is found out by runtime.c.
  */
 #include "runtime/runtime.h"
 
@@ -11,101 +11,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/sockios.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-enum { CONNS_PER_SLAB = 64, BUFFERS_KEPT = 32 };
-
-struct conn_slab {
-	struct conn_slab *next;
-	struct mu_conn conn[CONNS_PER_SLAB];
-};
-
-/* ---- memory ---- */
-
-static int slab_add(struct mu_worker *worker)
-{
-	struct conn_slab *slab = calloc(1, sizeof(*slab));
-
-	if (!slab)
-		return -1;
-	if (timers_reserve(&worker->timers, worker->timers.room + CONNS_PER_SLAB) < 0) {
-		free(slab);
-		return -1;
-	}
-	for (size_t i = 0; i < CONNS_PER_SLAB; i++) {
-		slab->conn[i].fd = -1;
-		slab->conn[i].worker = worker;
-		slab->conn[i].next = worker->free;
-		worker->free = &slab->conn[i];
-	}
-	slab->next = worker->slabs;
-	worker->slabs = slab;
-	return 0;
-}
-
-void conn_each(struct mu_worker *worker, void (*visit)(struct mu_conn *conn))
-{
-	for (struct conn_slab *slab = worker->slabs; slab; slab = slab->next)
-		for (size_t i = 0; i < CONNS_PER_SLAB; i++)
-			if (slab->conn[i].state != CONN_FREE)
-				visit(&slab->conn[i]);
-}
-
-void conn_free_all(struct mu_worker *worker)
-{
-	struct conn_slab *slab;
-	struct buffer *buffer;
-
-	while ((slab = worker->slabs)) {
-		worker->slabs = slab->next;
-		free(slab);
-	}
-	while ((buffer = worker->buffers)) {
-		worker->buffers = buffer->next;
-		free(buffer);
-	}
-	worker->free = worker->doomed = NULL;
-	worker->idle_buffers = 0;
-}
-
-static int buffer_take(struct mu_conn *conn)
-{
-	struct mu_worker *worker = conn->worker;
-	struct buffer *buffer = worker->buffers;
-
-	if (buffer) {
-		worker->buffers = buffer->next;
-		worker->idle_buffers--;
-	} else {
-		buffer = malloc(sizeof(*buffer));
-		if (!buffer)
-			return -1;
-	}
-	buffer->start = buffer->end = 0;
-	conn->in = buffer;
-	return 0;
-}
-
-static void buffer_put(struct mu_conn *conn)
-{
-	struct mu_worker *worker = conn->worker;
-	struct buffer *buffer = conn->in;
-
-	conn->in = NULL;
-	if (!buffer)
-		return;
-	if (worker->idle_buffers >= BUFFERS_KEPT) {
-		free(buffer);
-		return;
-	}
-	buffer->next = worker->buffers;
-	worker->buffers = buffer;
-	worker->idle_buffers++;
-}
 
 static bool has_input(const struct mu_conn *conn)
 {
@@ -115,7 +24,7 @@ static bool has_input(const struct mu_conn *conn)
 void conn_release_buffer(struct mu_conn *conn)
 {
 	if (!has_input(conn))
-		buffer_put(conn);
+		memory_put_buffer(conn);
 }
 
 static void count_connection(struct mu_worker *worker, int by)
@@ -142,7 +51,7 @@ struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockadd
 {
 	struct mu_conn *conn;
 
-	if (!worker->free && slab_add(worker) < 0) {
+	if (!worker->free && memory_more_conns(worker) < 0) {
 		close(fd);
 		errno = ENOMEM;
 		return NULL;
@@ -170,7 +79,7 @@ void conn_close(struct mu_conn *conn)
 	assert(!conn->queued);
 	close(conn->fd);
 	timer_remove(&worker->timers, &conn->timer);
-	buffer_put(conn);
+	memory_put_buffer(conn);
 	arena_free(conn->arena);
 	/* Events of this batch may still name it: it is reused only after the batch. */
 	memset(conn, 0, sizeof(*conn));
@@ -426,7 +335,7 @@ ssize_t conn_receive(struct mu_conn *conn)
 	size_t room;
 	ssize_t n;
 
-	if (!conn->in && buffer_take(conn) < 0)
+	if (!conn->in && memory_take_buffer(conn) < 0)
 		return -1;
 	in = conn->in;
 	if (in->start == in->end) {

@@ -41,7 +41,7 @@ void runtime_cleanup(struct mu_worker *worker)
 {
 	coroutine_pool_cleanup(&worker->pool);
 	fd_close(&worker->epoll);
-	conn_free_all(worker);
+	memory_free(worker);
 	timers_cleanup(&worker->timers);
 }
 
@@ -161,5 +161,5 @@ static void cut(struct mu_conn *conn)
 void runtime_cut(struct mu_worker *worker)
 {
 	worker->cutting = true;
-	conn_each(worker, cut);
+	memory_each_conn(worker, cut);
 }

@@ -177,7 +177,17 @@ void conn_release_buffer(struct mu_conn *conn);
 /* FRESH or PARKED: rests in epoll until bytes arrive, or is queued if it has some. Multiplexed. */
 void conn_rest(struct mu_conn *conn);
 
-void conn_each(struct mu_worker *worker, void (*visit)(struct mu_conn *conn));
-void conn_free_all(struct mu_worker *worker);
+/* -------------------------------------------------------------------------- memory.c ---- */
+
+/* More structs for worker->free, and room for their timers. 0 or -1 with ENOMEM. */
+int memory_more_conns(struct mu_worker *worker);
+/* Calls visit for every connection there is; it may close the one it is given. */
+void memory_each_conn(struct mu_worker *worker, void (*visit)(struct mu_conn *conn));
+/* An empty input buffer for the connection. 0 or -1 with ENOMEM. */
+int memory_take_buffer(struct mu_conn *conn);
+/* It goes back, whatever is in it; nothing if there is none. */
+void memory_put_buffer(struct mu_conn *conn);
+/* All of it, at the worker's end. */
+void memory_free(struct mu_worker *worker);
 
 #endif

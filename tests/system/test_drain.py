@@ -110,7 +110,7 @@ def the_deadline_cuts_a_client_as_fast_as_we_are(case):
         server.wait_exit(0)
         reader.join()
     server.wait_log("drain limit ran out, cut off in a request")
-    server.wait_log("has left .* 1 connections cut")
+    server.wait_log("has left .* 1 connection cut")
 
 
 @for_both_modes

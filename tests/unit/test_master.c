@@ -296,7 +296,7 @@ static const char *wait_for(const char *text)
 
 static void wait_for_port(void)
 {
-	const char *text = wait_for("workers ready on 127.0.0.1:");
+	const char *text = wait_for(" ready on 127.0.0.1:");
 
 	stage.port = atoi(strchr(text, ':') + 1);
 	wait_for("generation");
@@ -533,10 +533,10 @@ START_TEST(ttin_and_ttou_change_the_number_of_workers)
 	wait_for("2 workers from now on");
 	wait_for("worker good 2 started");
 	kill(stage.master, SIGTTOU);
-	wait_for("1 workers from now on");
+	wait_for("1 worker from now on");
 	wait_for("exited with status 0");
 	kill(stage.master, SIGTTOU);
-	wait_for("stays at 1 workers");
+	wait_for("stays at 1 worker");
 	ck_assert_int_eq(stop(), 0);
 }
 END_TEST
@@ -567,7 +567,7 @@ START_TEST(a_dropped_listener_is_closed_and_another_one_opened)
 	dropped = stage.port;
 	write_conf("good 1 1 1000 2\n");
 	kill(stage.master, SIGHUP);
-	wait_for("service good: 1 workers ready on 127.0.0.2:");
+	wait_for("service good: 1 worker ready on 127.0.0.2:");
 	wait_for("service other: generation 1 has left");
 	ck_assert_int_eq(try_connect(dropped), -1);
 	write_conf("good 1 1 1000 2\nother 1 1 1000 1\n");

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory of a worker's connections: their structs in slabs that are never given back while it runs, and
+ * input buffers, of which a few idle ones are kept warm.
+ */
+#include "runtime/runtime.h"
+
+#include <stdlib.h>
+
+enum { CONNS_PER_SLAB = 64, BUFFERS_KEPT = 32 };
+
+struct conn_slab {
+	struct conn_slab *next;
+	struct mu_conn conn[CONNS_PER_SLAB];
+};
+
+int memory_more_conns(struct mu_worker *worker)
+{
+	struct conn_slab *slab = calloc(1, sizeof(*slab));
+
+	if (!slab)
+		return -1;
+	if (timers_reserve(&worker->timers, worker->timers.room + CONNS_PER_SLAB) < 0) {
+		free(slab);
+		return -1;
+	}
+	for (size_t i = 0; i < CONNS_PER_SLAB; i++) {
+		slab->conn[i].fd = -1;
+		slab->conn[i].worker = worker;
+		slab->conn[i].next = worker->free;
+		worker->free = &slab->conn[i];
+	}
+	slab->next = worker->slabs;
+	worker->slabs = slab;
+	return 0;
+}
+
+void memory_each_conn(struct mu_worker *worker, void (*visit)(struct mu_conn *conn))
+{
+	for (struct conn_slab *slab = worker->slabs; slab; slab = slab->next)
+		for (size_t i = 0; i < CONNS_PER_SLAB; i++)
+			if (slab->conn[i].state != CONN_FREE)
+				visit(&slab->conn[i]);
+}
+
+void memory_free(struct mu_worker *worker)
+{
+	struct conn_slab *slab;
+	struct buffer *buffer;
+
+	while ((slab = worker->slabs)) {
+		worker->slabs = slab->next;
+		free(slab);
+	}
+	while ((buffer = worker->buffers)) {
+		worker->buffers = buffer->next;
+		free(buffer);
+	}
+	worker->free = worker->doomed = NULL;
+	worker->idle_buffers = 0;
+}
+
+int memory_take_buffer(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+	struct buffer *buffer = worker->buffers;
+
+	if (buffer) {
+		worker->buffers = buffer->next;
+		worker->idle_buffers--;
+	} else {
+		buffer = malloc(sizeof(*buffer));
+		if (!buffer)
+			return -1;
+	}
+	buffer->start = buffer->end = 0;
+	conn->in = buffer;
+	return 0;
+}
+
+void memory_put_buffer(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+	struct buffer *buffer = conn->in;
+
+	conn->in = NULL;
+	if (!buffer)
+		return;
+	if (worker->idle_buffers >= BUFFERS_KEPT) {
+		free(buffer);
+		return;
+	}
+	buffer->next = worker->buffers;
+	worker->buffers = buffer;
+	worker->idle_buffers++;
+}
