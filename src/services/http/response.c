@@ -16,6 +16,7 @@
 
 enum {
 	CONNECTION_MAX = 32, /* the longest Connection field */
+	COPIED_MAX = 4096,   /* content that is worth copying to save a second piece */
 	PAGE_MAX = 512
 };
 
@@ -82,16 +83,23 @@ static int send_rest(const struct response *response, const struct file *file, s
 	return write_pieces(response, head, file->head_len - sent, content, content_len, flags);
 }
 
-/* Head and content with a Connection field between them. */
+/*
+ * Head and content with a Connection field between them. Little content is copied behind its head: one plain
+ * send costs less than a gathering one.
+ */
 static int send_with_field(const struct response *response, const struct file *file,
 			   size_t content_len, unsigned flags)
 {
 	const char *field = connection_field(response->end);
-	char head[FILE_HEAD_MAX + CONNECTION_MAX], *end;
+	char head[FILE_HEAD_MAX + CONNECTION_MAX + COPIED_MAX], *end;
 
 	end = put(head, file->head, file->head_len - 2);
 	end = put(end, field, strlen(field));
 	end = put(end, "\r\n", 2);
+	if (content_len <= COPIED_MAX) {
+		end = put(end, file->head + file->head_len, content_len);
+		content_len = 0;
+	}
 	return write_pieces(response, head, (size_t)(end - head), file->head + file->head_len,
 			    content_len, flags);
 }
