@@ -5,20 +5,25 @@
 set -eu
 cd "${srcdir:-$(dirname "$0")/../..}"
 
-# Standard folders say nothing about a machine.
+# Standard folders say nothing about a machine, and neither does a folder of the root: its name is a word that a
+# path of the project may hold.
 is_standard() {
 	case $1 in
-	/ | /bin | /dev | /etc | /home | /lib | /mnt | /opt | /proc | /root | /run | /sbin | /srv | /srv/www | /sys | /tmp | \
-		/usr | /usr/local | /usr/local/src | /usr/src | /var | /var/lib | /var/tmp) return 0 ;;
+	/home/* | /root/*) return 1 ;;
+	/srv/www | /usr/local | /usr/local/src | /usr/src | /var/lib | /var/tmp) return 0 ;;
+	/*/*) return 1 ;;
 	esac
-	return 1
+	return 0
 }
 
+# A path begins where no part of a longer one stands before it.
 forbidden() {
-	printf '%s\n' '/home/[a-z]' '/Users/[A-Za-z]' '\(^\|[^a-z0-9/._-]\)/root/[.a-z]'
+	begin='\(^\|[^A-Za-z0-9_./)}-]\)' end='\($\|[^A-Za-z0-9_-]\)'
+	printf '%s\n' '/home/[a-z]' '/Users/[A-Za-z]' "$begin/root/[.a-z]"
 	place=$(pwd -P)
 	while ! [ "$place" = / ]; do
-		is_standard "$place" || printf '%s\n' "$place" | sed 's/[].[*^$\\]/\\&/g; s/$/\\($\\|[^a-z0-9_-]\\)/'
+		is_standard "$place" ||
+			printf '%s%s%s\n' "$begin" "$(printf '%s\n' "$place" | sed 's/[].[*^$\\]/\\&/g')" "$end"
 		place=$(dirname "$place")
 	done
 }
