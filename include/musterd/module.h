@@ -136,6 +136,13 @@ struct mu_module {
 	/* Called for each connection, and again after each park. May yield. MU_DONE or MU_PARKED. */
 	int (*serve)(struct mu_conn *conn, void *state);
 
+	/*
+	 * Called in place of serve where all workers are busy and the configuration says `overflow refuse`: answers
+	 * briefly that there is no room. Runs multiplexed, under a limit of a second. NULL: the connection is closed
+	 * without a word. May yield.
+	 */
+	void (*refuse)(struct mu_conn *conn, void *state);
+
 	/* Called when a worker ends in order, after its last connection. May be NULL. */
 	void (*stop)(void *state);
 };
@@ -258,6 +265,12 @@ void mu_count_request(struct mu_conn *conn);
  * wait for it. Answer, say so if the protocol can, and finish.
  */
 bool mu_draining(const struct mu_conn *conn);
+
+/*
+ * False once the service is going to be stopped (`shutdown-delay`): it still serves, but who asks whether to send
+ * more clients should be told no. Does not yield.
+ */
+bool mu_is_ready(const struct mu_worker *worker);
 
 /* Memory that lives until serve returns, zeroed, aligned for anything; NULL with ENOMEM. */
 void *mu_alloc(struct mu_conn *conn, size_t size);

@@ -7,8 +7,13 @@
  *     fork, run(args)  ------------------------> sets itself up
  *                      <------------------------ READY (its number, what it may hold)
  *     GO               ------------------------> listeners enter its epoll: it accepts
+ *     PAUSE            ------------------------> leaves its listeners until the next GO, serves what it has
+ *     CLOSING          ------------------------> goes on, but says it is not ready any more (mu_is_ready)
  *     REOPEN + fd      ------------------------> writes to the new log descriptor
  *     TRY_ACCEPT       ------------------------> one accept4 on each listener
+ *                      <------------------------ EXPIRED (why): would be replaced; serves on until DRAIN
+ *     SIGUSR2          ------------------------> writes down where it is, in a signal handler:
+ *                      <------------------------ TRACE + fd (a memfd with one frame a line)
  *     DRAIN (deadline) ------------------------> accepts no more, finishes, exits 0
  *                      <------------------------ GOODBYE, then exit
  * End of file in either direction: the other one died.
@@ -21,6 +26,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct service_conf;
 struct mu_module;
@@ -33,8 +39,20 @@ enum record_type {
 	RECORD_DRAIN = 3, /* master: finish; value: milliseconds it may take; flags: RECORD_* */
 	RECORD_TRY_ACCEPT = 4, /* master: a connection may have been left behind */
 	RECORD_REOPEN = 5,     /* master: carries the new log descriptor */
-	RECORD_GOODBYE =
-		6 /* worker: leaves in order; value: connections that the drain limit cut */
+	/* worker: leaves in order; value: connections that the drain limit cut */
+	RECORD_GOODBYE = 6,
+	RECORD_PAUSE = 7,   /* master: accept nothing until GO */
+	RECORD_CLOSING = 8, /* master: the service will be stopped */
+	RECORD_EXPIRED = 9, /* worker: should be replaced; value: enum expiry */
+	RECORD_TRACE = 10   /* worker: carries a memfd with its stack as text */
+};
+
+/* Why a worker should be replaced. */
+enum expiry {
+	EXPIRY_NONE = 0,
+	EXPIRY_REQUESTS = 1, /* max-requests */
+	EXPIRY_MEMORY = 2,   /* max-memory */
+	EXPIRY_LIFETIME = 3  /* max-lifetime: found by the master */
 };
 
 enum {
@@ -69,6 +87,8 @@ struct worker_args {
 	struct board *board; /* of the pool: this worker writes slot[number - 1] alone */
 	int number;          /* from 1 on */
 	unsigned generation;
+	pid_t master; /* whose death is the end of us */
+	bool refuses; /* the pool is full: calls the module's refuse in place of serve */
 };
 
 /*

@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum { SLOT_VERSION = 1 };
+enum { SLOT_VERSION = 1, SLOT_ERROR_MAX = 256 };
 
 enum slot_state {
 	SLOT_FREE = 0,     /* nobody here */
@@ -41,11 +41,15 @@ struct slot {
 	_Atomic uint32_t connections;  /* held now */
 	_Atomic int64_t since_ms;      /* clock_ms() of the last change of state */
 	_Atomic int64_t running_since; /* clock_ms(); 0 while it waits for events */
+	_Atomic int64_t request_since; /* direct: clock_ms(); 0 while no request is served */
 	_Atomic uint64_t accepted;     /* connections taken, ever */
 	_Atomic uint64_t requests;     /* requests finished, ever */
 	_Atomic uint64_t limited;      /* connections that a time limit ended */
 	_Atomic uint64_t cut;          /* connections that the drain limit ended */
+	_Atomic uint64_t refused;      /* connections that `overflow refuse` ended */
+	_Atomic uint64_t memory;       /* resident bytes, as last looked at; 0: not looked at */
 	struct slot_peer peer;         /* of the connection served last */
+	char error[SLOT_ERROR_MAX];    /* the last line it logged as an error; perhaps no NUL */
 } __attribute__((__aligned__(128)));
 
 struct board {

@@ -9,8 +9,13 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <sys/un.h>
 
-enum { SERVICE_NAME_MAX = 32 };
+enum {
+	SERVICE_NAME_MAX = 32,
+	/* sun_path with a NUL. */
+	CONTROL_PATH_MAX = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1
+};
 
 struct check {
 	struct conf_context *context;
@@ -247,28 +252,53 @@ static void resolve_privileges(struct check *check, const struct core_service *c
 			   core->chroot, reason);
 }
 
+/* The `owner` and `group` in a block about a Unix socket; -1 where it says nothing. */
+static void resolve_owner(struct check *check, const struct conf_node *block, const char *owner,
+			  const char *group, uid_t *uid_r, gid_t *gid_r)
+{
+	char reason[RESOLVER_REASON_MAX];
+
+	*uid_r = (uid_t)-1;
+	*gid_r = (gid_t)-1;
+	if (owner && resolver_owner(check->resolver, owner, uid_r, reason) < 0)
+		conf_error(check->context, &conf_find(block->child, "owner")->word_at[1],
+			   "owner `%s`: %s", owner, reason);
+	if (group && resolver_group(check->resolver, group, gid_r, reason) < 0)
+		conf_error(check->context, &conf_find(block->child, "group")->word_at[1],
+			   "group `%s`: %s", group, reason);
+}
+
 static void resolve_socket(struct check *check, const struct core_service *core,
 			   struct service_conf *service)
 {
-	const struct conf_node *block = conf_find(core->item.node->child, "socket");
-	const struct conf_node *node;
+	service->socket_mode = (mode_t)core->socket.mode;
+	resolve_owner(check, conf_find(core->item.node->child, "socket"), core->socket.owner,
+		      core->socket.group, &service->socket_owner, &service->socket_group);
+}
+
+static void resolve_control(struct check *check, const struct core *core)
+{
+	const struct conf_node *block = conf_find(check->config->root, "control");
+	struct conf_control *control = &check->config->control;
 	char reason[RESOLVER_REASON_MAX];
 
-	service->socket_mode = (mode_t)core->socket.mode;
-	service->socket_owner = (uid_t)-1;
-	service->socket_group = (gid_t)-1;
-	if (core->socket.owner && resolver_owner(check->resolver, core->socket.owner,
-						 &service->socket_owner, reason) < 0) {
-		node = conf_find(block->child, "owner");
-		conf_error(check->context, &node->word_at[1], "owner `%s`: %s", core->socket.owner,
-			   reason);
+	control->path = core->control.path;
+	control->mode = (mode_t)core->control.mode;
+	resolve_owner(check, block, core->control.owner, core->control.group, &control->owner,
+		      &control->group);
+	if (!control->path) {
+		if (core->control.owner || core->control.group)
+			conf_error(check->context, &block->at,
+				   "`control` has no `path`: that of its socket");
+		return;
 	}
-	if (core->socket.group && resolver_group(check->resolver, core->socket.group,
-						 &service->socket_group, reason) < 0) {
-		node = conf_find(block->child, "group");
-		conf_error(check->context, &node->word_at[1], "group `%s`: %s", core->socket.group,
-			   reason);
-	}
+	if (strlen(control->path) > CONTROL_PATH_MAX)
+		conf_error(check->context, &conf_find(block->child, "path")->word_at[1],
+			   "control path `%s` is longer than the %d bytes that a socket may have",
+			   control->path, CONTROL_PATH_MAX);
+	else if (resolver_file(check->resolver, RESOLVER_CONTROL, control->path, reason) < 0)
+		conf_error(check->context, &conf_find(block->child, "path")->word_at[1],
+			   "control path `%s`: %s", control->path, reason);
 }
 
 /* ---------------------------------------------------------------------------------- services ---- */
@@ -282,6 +312,14 @@ static void copy_values(const struct core_service *core, struct service_conf *se
 	service->request_ms = core->timeout.request;
 	service->drain_ms = core->timeout.drain;
 	service->park_ms = core->timeout.park;
+	service->boot_ms = core->timeout.boot;
+	service->stall_ms = core->timeout.stall;
+	service->orphan_ms = core->timeout.orphan;
+	service->slow_ms = core->slow;
+	service->overflow_refuse = core->overflow == 1;
+	service->max_requests = core->max_requests;
+	service->max_lifetime_ms = core->max_lifetime;
+	service->max_memory = core->max_memory;
 	service->umask = (mode_t)core->umask;
 	service->no_new_privileges = core->no_new_privileges;
 	service->nofile = core->limit.nofile;
@@ -368,6 +406,8 @@ void check_config(struct conf_context *context, struct resolver *resolver, struc
 	config->log = core.log;
 	config->pidfile = core.pidfile;
 	check_files(&check, &core);
+	resolve_control(&check, &core);
+	config->shutdown_delay_ms = core.shutdown_delay;
 	make_services(&check, &core);
 	check_clashes(&check);
 }

@@ -103,6 +103,11 @@ struct service_conf {
 
 	int64_t header_ms, idle_ms, request_ms, drain_ms; /* 0: no limit */
 	int64_t park_ms; /* how long a direct worker waits for a parked client */
+	int64_t boot_ms, stall_ms, orphan_ms; /* stall 0: no limit */
+	int64_t slow_ms;                      /* 0: not logged */
+
+	bool overflow_refuse; /* full: clients are refused; else they wait */
+	int64_t max_requests, max_lifetime_ms, max_memory; /* 0: never replaced for that */
 
 	struct conf_ids ids;
 	const char *chroot; /* NULL: none */
@@ -113,6 +118,13 @@ struct service_conf {
 
 enum { CONF_INHERIT = -2 };
 
+struct conf_control {
+	const char *path; /* absolute; NULL: there is none */
+	mode_t mode;
+	uid_t owner; /* (uid_t)-1: not given */
+	gid_t group; /* (gid_t)-1: not given */
+};
+
 struct config {
 	struct arena *arena;
 	unsigned refs;
@@ -122,6 +134,8 @@ struct config {
 	const struct conf_node *resolved;       /* what the system answered, for capturing */
 	struct log_target log;
 	const char *pidfile; /* NULL: none */
+	struct conf_control control;
+	int64_t shutdown_delay_ms;
 	struct service_conf *const *service;
 	size_t services;
 };

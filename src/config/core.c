@@ -5,7 +5,8 @@
 #define TOP(field)     offsetof(struct core, field)
 #define SERVICE(field) offsetof(struct core_service, field)
 /* Within a block the offsets count from the block's own. */
-#define INNER(block, field) (SERVICE(block.field) - SERVICE(block))
+#define INNER(block, field)     (SERVICE(block.field) - SERVICE(block))
+#define INNER_TOP(block, field) (TOP(block.field) - TOP(block))
 
 enum {
 	WORKERS_MAX = 65535,
@@ -37,6 +38,12 @@ static const struct mu_directive timeout_directives[] = {
 	  .help = "for what is in flight when a worker is to go" },
 	{ "park", MU_TIME, INNER(timeout, park), "1s", 0, TIME_MAX,
 	  .help = "how long a direct worker waits for a client between requests" },
+	{ "boot", MU_TIME, INNER(timeout, boot), "10s", 1, TIME_MAX,
+	  .help = "from a worker's start until it is ready" },
+	{ "stall", MU_TIME, INNER(timeout, stall), "10s", 0, TIME_MAX,
+	  .help = "how long a handler may hold up a worker that has other clients; 0: for ever" },
+	{ "orphan", MU_TIME, INNER(timeout, orphan), "2s", 1, TIME_MAX,
+	  .help = "for what is in flight when the master has died" },
 	{ NULL },
 };
 
@@ -65,6 +72,16 @@ static const struct mu_directive service_directives[] = {
 	  .help = "idle workers to keep: N..M, where `workers` is a range" },
 	{ "connections", MU_INT, SERVICE(connections), "1", 1, CONNECTIONS_MAX,
 	  .help = "connections that one worker holds at once" },
+	{ "overflow", MU_ENUM, SERVICE(overflow), "wait", .words = "wait|refuse",
+	  .help = "what happens to clients while all workers are busy" },
+	{ "max-requests", MU_INT, SERVICE(max_requests), "0", 0, INT64_C(1) << 40,
+	  .help = "a worker is replaced after about so many; 0: never" },
+	{ "max-lifetime", MU_TIME, SERVICE(max_lifetime), "0", 0, TIME_MAX,
+	  .help = "a worker is replaced at about this age; 0: never" },
+	{ "max-memory", MU_SIZE, SERVICE(max_memory), "0",
+	  .help = "a worker that takes more is replaced; 0: never" },
+	{ "slow", MU_TIME, SERVICE(slow), "0", 0, TIME_MAX,
+	  .help = "a request that takes longer is logged; 0: none is" },
 	{ "timeout", MU_BLOCK, SERVICE(timeout), .block = timeout_directives,
 	  .help = "time limits" },
 	{ "user", MU_STRING, SERVICE(user), .help = "user whom the workers run as" },
@@ -80,12 +97,26 @@ static const struct mu_directive service_directives[] = {
 	{ NULL },
 };
 
+static const struct mu_directive control_directives[] = {
+	{ "path", MU_PATH, INNER_TOP(control, path),
+	  .help = "Unix socket for musterd --status, --reload and the like" },
+	{ "mode", (enum mu_type)CONF_MODE, INNER_TOP(control, mode), "0600",
+	  .help = "permissions of the socket" },
+	{ "owner", MU_STRING, INNER_TOP(control, owner), .help = "user who may use it too" },
+	{ "group", MU_STRING, INNER_TOP(control, group), .help = "group that may use it too" },
+	{ NULL },
+};
+
 const struct mu_directive core_directives[] = {
 	{ "user", MU_STRING, TOP(user), .help = "for services that do not say otherwise" },
 	{ "group", MU_STRING, TOP(group), .help = "for services that do not say otherwise" },
 	{ "log", (enum mu_type)CONF_LOG, TOP(log), "stderr info",
 	  .help = "stderr, syslog, syslog:FACILITY or a file; then error ... debug" },
 	{ "pidfile", MU_PATH, TOP(pidfile), .help = "file that holds the master's process number" },
+	{ "control", MU_BLOCK, TOP(control), .block = control_directives,
+	  .help = "socket on which the running master takes requests" },
+	{ "shutdown-delay", MU_TIME, TOP(shutdown_delay), "0", 0, TIME_MAX,
+	  .help = "how long to serve on, not ready any more, before a graceful stop" },
 	{ "service", (enum mu_type)CONF_ITEMS, TOP(services), .block = service_directives,
 	  .block_size = sizeof(struct core_service), .help = "service NAME { ... }" },
 	{ NULL },

@@ -16,8 +16,11 @@ struct core_service {
 	struct conf_handler handler;
 	struct conf_range workers, spare;
 	int64_t connections;
+	int overflow; /* 0: wait, 1: refuse */
+	int64_t max_requests, max_lifetime, max_memory;
+	int64_t slow;
 	struct {
-		int64_t header, idle, request, drain, park;
+		int64_t header, idle, request, drain, park, boot, stall, orphan;
 	} timeout;
 	const char *user, *group, *chroot;
 	int64_t umask;
@@ -31,6 +34,12 @@ struct core {
 	const char *user, *group;
 	struct log_target log;
 	const char *pidfile;
+	struct {
+		const char *path;
+		int64_t mode;
+		const char *owner, *group;
+	} control;
+	int64_t shutdown_delay;
 	struct mu_blocks services; /* of struct core_service */
 };
 

@@ -162,6 +162,20 @@ static void folder_of(const char *path, char *folder, size_t size)
 	snprintf(folder, size, "%.*s", (int)len, path);
 }
 
+static int check_folder(const char *folder, char *reason_r)
+{
+	struct stat st;
+
+	if (stat(folder, &st) < 0)
+		return fail(reason_r, "its folder `%.200s`: %s", folder, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return fail(reason_r, "`%.200s` is not a folder", folder);
+	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
+		return fail(reason_r, "its folder `%.200s` cannot be written: %s", folder,
+			    strerror(errno));
+	return 0;
+}
+
 static int check_writable(const char *path, char *reason_r)
 {
 	char folder[PATH_MAX];
@@ -175,20 +189,27 @@ static int check_writable(const char *path, char *reason_r)
 		return 0;
 	}
 	folder_of(path, folder, sizeof(folder));
-	if (stat(folder, &st) < 0)
-		return fail(reason_r, "its folder `%.200s`: %s", folder, strerror(errno));
-	if (!S_ISDIR(st.st_mode))
-		return fail(reason_r, "`%.200s` is not a folder", folder);
-	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
-		return fail(reason_r, "its folder `%.200s` cannot be written: %s", folder,
-			    strerror(errno));
-	return 0;
+	return check_folder(folder, reason_r);
+}
+
+/* A socket that is there is replaced if nobody listens behind it; the folder must take a new one. */
+static int check_socket(const char *path, char *reason_r)
+{
+	char folder[PATH_MAX];
+	struct stat st;
+
+	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return fail(reason_r, "there is a file that is no socket");
+	folder_of(path, folder, sizeof(folder));
+	return check_folder(folder, reason_r);
 }
 
 static int system_file(enum resolver_file what, const char *path, char *reason_r)
 {
 	struct stat st;
 
+	if (what == RESOLVER_CONTROL)
+		return check_socket(path, reason_r);
 	if (what != RESOLVER_CHROOT)
 		return check_writable(path, reason_r);
 	if (stat(path, &st) < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A pool: the workers of one service under one generation of the configuration. This is the mechanics:
- * it forks, talks to and ends workers, as policy.h decides how many. Deaths are noticed by reap.c;
+ * it starts and retires workers (worker.h), as policy.h decides how many. Deaths are noticed by reap.c;
  * whether a whole generation starts or goes is decided by reload.c and stop.c.
  *
  *     POOL_STARTING -- all READY, pool_commit --> POOL_SERVING -- pool_drain --> POOL_ENDING -- empty: freed
@@ -10,48 +10,20 @@
 #ifndef MASTER_POOL_H
 #define MASTER_POOL_H
 
-#include "base/contract.h"
+#include "base/scoreboard.h"
 #include "config/config.h"
 #include "master/listeners.h"
 #include "master/loop.h"
 #include "master/policy.h"
+#include "master/worker.h"
 
 #include <bsd/sys/queue.h>
 
 struct master;
 
-enum {
-	POOL_BOOT_MS = 10000, /* from fork to READY */
-	POOL_GRACE_MS =
-		1000, /* beyond a limit that the worker should have kept, between TERM and KILL */
-	POOL_SPAWN_BATCH = 64, /* forks in one turn of the loop */
-};
+enum { POOL_SPAWN_BATCH = 64 }; /* forks in one turn of the loop */
 
 enum pool_phase { POOL_STARTING, POOL_SERVING, POOL_ENDING };
-
-enum worker_phase {
-	WORKER_NONE = 0, /* nobody in this slot */
-	WORKER_STARTING, /* forked */
-	WORKER_READY,    /* waits for GO */
-	WORKER_SERVING,
-	WORKER_ENDING /* told to drain, or signalled by us */
-};
-
-struct worker {
-	struct pool *pool;
-	int number; /* from 1 on: slot number - 1 */
-	enum worker_phase phase;
-	pid_t pid;
-	struct source control;
-	struct deadline deadline; /* to be READY, to be drained, to die of a signal */
-	int64_t started_at;
-	unsigned round; /* of the policy, as it was started */
-	bool was_ready, stopped;
-	bool said_goodbye;
-	bool failed;         /* it is ended for a fault of its own, and nobody had told it to go */
-	int signalled;       /* the last signal that we sent to end it; 0: none */
-	const char *because; /* why; static text */
-};
 
 /* What all workers of a service ever did, over generations; kept while the master lives. */
 struct totals {
@@ -120,15 +92,4 @@ void pool_reopen(struct pool *pool, int fd);
 struct worker *pool_find(struct pool *pool, pid_t pid);
 /* A worker does not turn (died, was stopped): another looks at the listeners, for what it was woken for. */
 void pool_try_accept(struct pool *pool);
-/* An empty place. */
-void worker_init(struct worker *worker, struct pool *pool, int number);
-/* Takes what a worker that has died said before. */
-void worker_last_words(struct worker *worker, int64_t now);
-/* Folds the slot of a worker that was reaped into the totals and frees its place. */
-void pool_clear(struct pool *pool, struct worker *worker);
-/* Sends a signal that is meant to end it. */
-void worker_signal(struct worker *worker, int signal, const char *because, int64_t now);
-/* What the worker holds now, as its slot says; never more than it may. */
-int worker_connections(const struct worker *worker);
-
 #endif

@@ -66,7 +66,7 @@ static void worker_died(struct worker *worker, const siginfo_t *info, int64_t no
 		pool->totals->deaths++;
 		policy_died(&pool->policy, worker->round, worker->was_ready, death.age, now);
 	}
-	pool_clear(pool, worker);
+	worker_clear(worker);
 	if (starting)
 		reload_refuse(pool->master,
 			      info->si_code == CLD_EXITED && info->si_status ? info->si_status

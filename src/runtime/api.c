@@ -106,6 +106,11 @@ int mu_worker_connections(const struct mu_worker *worker)
 	return (int)worker->connections_max;
 }
 
+bool mu_is_ready(const struct mu_worker *worker)
+{
+	return !worker->draining && !worker->closing;
+}
+
 void mu_log(struct mu_conn *conn, enum mu_level level, const char *format, ...)
 {
 	char text[LOG_TEXT_MAX], peer[SLOT_PEER_TEXT_MAX];

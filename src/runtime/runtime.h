@@ -97,6 +97,7 @@ struct mu_worker {
 	time_t time; /* wall clock */
 	size_t connections;
 	bool draining;
+	bool closing;           /* the service will be stopped: it serves, but is not ready */
 	bool crowded;           /* direct: others wait for the worker that this client holds */
 	bool cutting;           /* the drain limit is over: every wait ends with ECANCELED */
 	int64_t drain_deadline; /* clock_ms(); 0: none */

@@ -71,7 +71,16 @@ static void obey(struct worker *worker, const struct record *record, int *fd)
 			log_replace_fd(*fd);
 		*fd = -1;
 		break;
+	case RECORD_PAUSE:
+		worker->go = false;
+		acceptor_disarm(&worker->acceptor);
+		break;
+	case RECORD_CLOSING:
+		worker->rt.closing = true;
+		break;
 	case RECORD_READY:
+	case RECORD_EXPIRED:
+	case RECORD_TRACE:
 	case RECORD_GOODBYE:
 		log_warning("the master sent record %u, which only a worker sends", record->type);
 	}

@@ -22,6 +22,18 @@ def begin_stop(server):
     server.notify.wait("STOPPING", "1")
 
 
+def wait_refused(port):
+    """The workers have read DRAIN: they, too, have left the listener."""
+    def is_refused():
+        try:
+            connect(port).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    wait_for(is_refused, f"port {port} to refuse")
+
+
 @for_both_modes
 def a_request_on_its_way_is_finished(case):
     server, port = www(case, "timeout { drain 30s }")
@@ -59,6 +71,7 @@ def an_idle_keep_alive_connection_is_told_with_its_next_answer(case):
     with Http(port) as http:
         assert "close" not in http.get("/").headers.get("connection", "")
         begin_stop(server)
+        wait_refused(port)
         got = http.get("/")
         assert got.body == b"page" and got.headers["connection"].lower() == "close", got
         assert http.at_end()

@@ -55,7 +55,8 @@ static const struct service_conf *parse_service(struct arena *arena, const char 
 					  .spare_min = 1,
 					  .spare_max = 2,
 					  .connections = 1,
-					  .drain_ms = drain };
+					  .drain_ms = drain,
+					  .boot_ms = 10000 };
 	return service;
 }
 

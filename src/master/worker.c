@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* One worker as the master sees it, from its fork until its place is free again, as worker.h says. */
+#include "master/worker.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "master/spawn.h"
+#include "master/state.h"
+
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+
+enum { RECORDS_AT_ONCE = 16 };
+
+/* The worker says nothing that we could wait for any more: it ends by itself, or is made to. */
+static void expect_end(struct worker *worker, int64_t at)
+{
+	deadline_set(&worker->pool->master->loop.deadlines, &worker->deadline, at);
+}
+
+void worker_signal(struct worker *worker, int signal, const char *because, int64_t now)
+{
+	/* Not reaped yet, so the process id is still this worker's. */
+	if (kill(worker->pid, signal) < 0)
+		log_warning("cannot send SIG%s to worker %s %d (pid %d): %s", sigabbrev_np(signal),
+			    worker->pool->service->name, worker->number, (int)worker->pid,
+			    strerror(errno));
+	worker->phase = WORKER_ENDING;
+	worker->signalled = signal;
+	worker->because = because;
+	expect_end(worker, now + WORKER_GRACE_MS);
+}
+
+static const char *limit_of(const struct worker *worker)
+{
+	if (worker->control.fd < 0 && worker->phase != WORKER_ENDING)
+		return "it closed its end of the control socket";
+	if (worker->phase == WORKER_STARTING)
+		return "the boot limit passed";
+	if (worker->because)
+		return worker->because;
+	return "the drain limit passed";
+}
+
+static void on_deadline(void *owner, int64_t now)
+{
+	struct worker *worker = owner;
+	const char *because = limit_of(worker);
+	const char *name = worker->pool->service->name;
+
+	if (worker->pool->phase == POOL_STARTING) {
+		reload_refuse(worker->pool->master, EX_TEMPFAIL, "worker %s %d (pid %d): %s", name,
+			      worker->number, (int)worker->pid, because);
+		return;
+	}
+	if (worker->signalled == SIGKILL) {
+		log_err("worker %s %d (pid %d) does not die of SIGKILL: the kernel holds it", name,
+			worker->number, (int)worker->pid);
+		return;
+	}
+	log_warning("worker %s %d (pid %d): %s: sending SIG%s", name, worker->number,
+		    (int)worker->pid, because, worker->signalled ? "KILL" : "TERM");
+	worker->failed |= worker->phase != WORKER_ENDING;
+	worker_signal(worker, worker->signalled ? SIGKILL : SIGTERM, because, now);
+}
+
+void worker_init(struct worker *worker, struct pool *pool, int number)
+{
+	*worker = (struct worker){ .pool = pool, .number = number, .control.fd = -1 };
+	deadline_init(&worker->deadline, on_deadline, worker);
+}
+
+/* ------------------------------------------------------------------------ what workers say ---- */
+
+void worker_go(struct worker *worker)
+{
+	worker->phase = WORKER_SERVING;
+	deadline_clear(&worker->pool->master->loop.deadlines, &worker->deadline);
+	/* A failure means that it has died, which is noticed elsewhere. */
+	record_send(worker->control.fd, RECORD_GO, 0, 0, -1);
+}
+
+static bool handle_record(struct worker *worker, const struct record *record, int64_t now)
+{
+	struct pool *pool = worker->pool;
+
+	switch (record->type) {
+	case RECORD_READY:
+		if (worker->phase != WORKER_STARTING)
+			return worker->phase == WORKER_ENDING;
+		worker->phase = WORKER_READY;
+		worker->was_ready = true;
+		policy_ready(&pool->policy, worker->round, now);
+		pool->dirty = true;
+		if (pool->phase == POOL_SERVING)
+			worker_go(worker);
+		else
+			deadline_clear(&pool->master->loop.deadlines, &worker->deadline);
+		return true;
+	case RECORD_GOODBYE:
+		/* Once: each gives it time to leave. */
+		if (worker->said_goodbye)
+			return false;
+		worker->said_goodbye = true;
+		if (record->value > 0 && record->value <= pool->service->connections)
+			pool->cut += (unsigned)record->value;
+		if (worker->phase != WORKER_ENDING)
+			worker->because = "it said goodbye";
+		worker->phase = WORKER_ENDING;
+		expect_end(worker, now + WORKER_GRACE_MS);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* 1: a record was handled; 0: the worker is gone; -1: nothing to read, or nothing that makes sense (errno). */
+static int take_record(struct worker *worker, int64_t now)
+{
+	struct record record;
+	int fd, n = record_receive(worker->control.fd, &record, &fd);
+
+	if (n <= 0)
+		return n;
+	fd_close(&fd); /* no worker has anything to give us */
+	if (handle_record(worker, &record, now))
+		return 1;
+	errno = EPROTO;
+	return -1;
+}
+
+static void hang_up(struct worker *worker)
+{
+	int fd = worker->control.fd;
+
+	loop_remove(&worker->pool->master->loop, &worker->control);
+	fd_close(&fd);
+}
+
+void worker_last_words(struct worker *worker, int64_t now)
+{
+	while (worker->control.fd >= 0 && take_record(worker, now) > 0)
+		;
+}
+
+static void on_control(void *owner)
+{
+	struct worker *worker = owner;
+	int64_t now = worker->pool->master->loop.now;
+	int n = 1;
+
+	for (int i = 0; i < RECORDS_AT_ONCE && n > 0; i++)
+		n = take_record(worker, now);
+	if (n > 0 || (n < 0 && errno != EPROTO))
+		return;
+	hang_up(worker);
+	if (n < 0) {
+		worker->failed |= worker->phase != WORKER_ENDING;
+		worker_signal(worker, SIGKILL, "it sent what is no record of ours", now);
+		return;
+	}
+	/* Mostly it has died, and SIGCHLD is next. */
+	if (!worker->signalled)
+		expect_end(worker, now + WORKER_GRACE_MS);
+}
+
+/* ----------------------------------------------------------------------------- starting ---- */
+
+struct birth {
+	struct pool *pool;
+	struct worker_args args;
+};
+
+/* In the child. */
+static int worker_main_of(void *arg)
+{
+	struct birth *birth = arg;
+	struct pool *pool = birth->pool, *other;
+	struct master *master = pool->master;
+	char name[64];
+
+	TAILQ_FOREACH (other, &master->pools, link) {
+		if (other != pool)
+			munmap(other->board.slot, other->board.slots * sizeof(struct slot));
+	}
+	pool->board.fd = -1;
+	if (pool->phase == POOL_STARTING && master->reload.log_fd >= 0)
+		log_use(&master->reload.log_target, master->reload.log_fd);
+	snprintf(name, sizeof(name), "%s %d", pool->service->name, birth->args.number);
+	log_set_name(name);
+	setproctitle("-musterd: worker %s starting", name);
+	return master->options->run(&birth->args);
+}
+
+static pid_t fork_worker(struct pool *pool, struct worker *worker, int control)
+{
+	struct birth birth = {
+		.pool = pool,
+		.args = { .service = pool->service,
+			  .module = pool->service->module,
+			  .control = control,
+			  .listener = pool->listener_fd,
+			  .listeners = pool->listeners,
+			  .board = &pool->board,
+			  .number = worker->number,
+			  .generation = pool->generation },
+	};
+	struct master *master = pool->master;
+	int *keep = malloc((pool->listeners + 3) * sizeof(*keep));
+	size_t n = pool->listeners;
+	pid_t pid;
+
+	if (!keep)
+		return -1;
+	memcpy(keep, pool->listener_fd, n * sizeof(*keep));
+	keep[n++] = control;
+	keep[n++] = log_fd();
+	if (pool->phase == POOL_STARTING && master->reload.log_fd >= 0)
+		keep[n++] = master->reload.log_fd;
+	pid = spawn(worker_main_of, &birth, keep, n, master->daemon.on);
+	free(keep);
+	return pid;
+}
+
+int worker_start(struct worker *worker, int64_t now)
+{
+	struct pool *pool = worker->pool;
+	struct slot *slot = &pool->board.slot[worker->number - 1];
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return -1;
+	if (loop_add(&pool->master->loop, &worker->control, ends[0], on_control, worker) < 0)
+		goto fail;
+	slot_set_state(slot, SLOT_STARTING, now);
+	worker->pid = fork_worker(pool, worker, ends[1]);
+	if (worker->pid < 0)
+		goto fail;
+	fd_close(&ends[1]);
+	worker->phase = WORKER_STARTING;
+	worker->started_at = now;
+	worker->round = pool->policy.round;
+	worker->was_ready = worker->stopped = false;
+	worker->said_goodbye = worker->failed = false;
+	worker->signalled = 0;
+	worker->because = NULL;
+	expect_end(worker, now + pool->service->boot_ms);
+	log_debug("worker %s %d started (pid %d)", pool->service->name, worker->number,
+		  (int)worker->pid);
+	return 0;
+fail:
+	loop_remove(&pool->master->loop, &worker->control);
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+	slot_set_state(slot, SLOT_FREE, 0);
+	worker->pid = 0;
+	return -1;
+}
+
+/* ---------------------------------------------------------------------- serving and ending ---- */
+
+bool worker_is_serving(const struct worker *worker)
+{
+	return worker->phase == WORKER_SERVING && !worker->stopped && worker->control.fd >= 0;
+}
+
+int worker_connections(const struct worker *worker)
+{
+	const struct slot *slot = &worker->pool->board.slot[worker->number - 1];
+	uint32_t held = atomic_load_explicit(&slot->connections, memory_order_relaxed);
+	uint32_t most = (uint32_t)worker->pool->service->connections;
+
+	return (int)(held < most ? held : most);
+}
+
+void worker_drain(struct worker *worker, uint32_t flags, int64_t now)
+{
+	const struct service_conf *service = worker->pool->service;
+
+	if (worker->phase == WORKER_STARTING || worker->phase == WORKER_READY) {
+		worker_signal(worker, SIGTERM, "it was not needed any more", now);
+		return;
+	}
+	if (worker->phase != WORKER_SERVING)
+		return;
+	worker->phase = WORKER_ENDING;
+	record_send(worker->control.fd, RECORD_DRAIN, flags, service->drain_ms, -1);
+	if (service->drain_ms > 0)
+		expect_end(worker, now + service->drain_ms + WORKER_GRACE_MS);
+}
+
+/* What a worker scribbled into its slot must not make the totals turn over. */
+static uint64_t believable(const _Atomic uint64_t *counter)
+{
+	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+	return value < (uint64_t)1 << 48 ? value : 0;
+}
+
+void worker_clear(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	struct slot *slot = &pool->board.slot[worker->number - 1];
+	struct totals *totals = pool->totals;
+
+	hang_up(worker);
+	deadline_clear(&pool->master->loop.deadlines, &worker->deadline);
+	totals->accepted += believable(&slot->accepted);
+	totals->requests += believable(&slot->requests);
+	totals->limited += believable(&slot->limited);
+	totals->cut += believable(&slot->cut);
+	memset(slot, 0, sizeof(*slot));
+	worker->phase = WORKER_NONE;
+	worker->pid = 0;
+	worker->stopped = false;
+	pool->dirty = true;
+}

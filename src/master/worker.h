@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One worker as the master sees it: forked, spoken to over its socketpair, ended. How many there are is
+ * decided by pool.c; that one has died is noticed by reap.c. What a worker does is none of the master's business.
+ */
+#ifndef MASTER_WORKER_H
+#define MASTER_WORKER_H
+
+#include "base/contract.h"
+#include "master/loop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct pool;
+
+/* Beyond a limit that the worker should have kept; between TERM and KILL. */
+enum { WORKER_GRACE_MS = 1000 };
+
+enum worker_phase {
+	WORKER_NONE = 0, /* nobody in this slot */
+	WORKER_STARTING, /* forked */
+	WORKER_READY,    /* waits for GO */
+	WORKER_SERVING,
+	WORKER_ENDING /* told to drain, or signalled by us */
+};
+
+struct worker {
+	struct pool *pool;
+	int number; /* from 1 on: slot number - 1 */
+	enum worker_phase phase;
+	pid_t pid;
+	struct source control;
+	struct deadline deadline; /* to be READY, to be drained, to die of a signal */
+	int64_t started_at;
+	unsigned round; /* of the policy, as it was started */
+	bool was_ready, stopped;
+	bool said_goodbye;
+	bool failed;         /* it is ended for a fault of its own, and nobody had told it to go */
+	int signalled;       /* the last signal that we sent to end it; 0: none */
+	const char *because; /* why; static text */
+};
+
+/* An empty place. */
+void worker_init(struct worker *worker, struct pool *pool, int number);
+/* Forks it, into an empty place. 0, or -1 with errno: the place is still empty. */
+int worker_start(struct worker *worker, int64_t now);
+/* It is READY and accepts from now on. */
+void worker_go(struct worker *worker);
+/* It serves, and turns: not stopped, and we can speak to it. */
+bool worker_is_serving(const struct worker *worker);
+/* What the worker holds now, as its slot says; never more than it may. */
+int worker_connections(const struct worker *worker);
+/* Tells it to finish, within the drain limit of its service; flags: RECORD_* of DRAIN. */
+void worker_drain(struct worker *worker, uint32_t flags, int64_t now);
+/* Sends a signal that is meant to end it; because: static text for the log. */
+void worker_signal(struct worker *worker, int signal, const char *because, int64_t now);
+/* Takes what a worker that has died said before. */
+void worker_last_words(struct worker *worker, int64_t now);
+/* It was reaped: folds its slot into the totals and frees its place. */
+void worker_clear(struct worker *worker);
+
+#endif
