@@ -70,7 +70,7 @@ static void begin_end(struct pool *pool, int64_t now)
 	pool->ending_at = now;
 	deadline_clear(&pool->master->loop.deadlines, &pool->look);
 	pool_end_full(pool);
-	watch_end(&pool->watch, &pool->master->loop);
+	queue_watch_end(&pool->queue_watch, &pool->master->loop);
 	for (size_t i = 0; i < pool->listeners; i++)
 		listeners_release(&pool->master->listeners, pool->listener[i]);
 	/* Our descriptors may be closed now; a socket lives until its last worker has left it. */

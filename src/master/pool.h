@@ -17,7 +17,7 @@
 #include "master/loop.h"
 #include "master/policy.h"
 #include "master/queue.h"
-#include "master/watch.h"
+#include "master/queue_watch.h"
 #include "master/worker.h"
 
 #include <bsd/sys/queue.h>
@@ -59,7 +59,7 @@ struct pool {
 	struct worker *worker; /* worker[0 .. board.slots) */
 	struct policy policy;
 	struct queue queue;
-	struct watch watch;
+	struct queue_watch queue_watch;
 	bool woken;              /* the watch has fired since the queue was looked at */
 	struct worker *refuser;  /* the last place; NULL: clients wait when the pool is full */
 	struct policy refusing;  /* of this worker alone */

@@ -178,10 +178,8 @@ static int make_places(struct pool *pool)
 		return -1;
 	for (size_t i = 0; i < pool->board.slots; i++)
 		worker_init(&pool->worker[i], pool, (int)i + 1);
-	if (service->overflow_refuse) {
+	if (service->overflow_refuse)
 		pool->refuser = &pool->worker[pool->board.slots - 1];
-		pool->refuser->refuses = true;
-	}
 	return 0;
 }
 

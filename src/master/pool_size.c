@@ -241,7 +241,7 @@ void pool_end_full(struct pool *pool)
 static void stop_watching(struct pool *pool)
 {
 	pool_end_full(pool);
-	watch_end(&pool->watch, &pool->master->loop);
+	queue_watch_end(&pool->queue_watch, &pool->master->loop);
 	pool->woken = false;
 }
 
@@ -271,12 +271,12 @@ static bool look_at_queue(struct pool *pool, const struct crowd *crowd, int64_t 
 		return false;
 	}
 	if (queue_asks(queue, pool->woken))
-		facts.readable = watch_is_readable(pool->listener_fd, pool->listeners);
+		facts.readable = queue_watch_readable(pool->listener_fd, pool->listeners);
 	pool->woken = false;
 	queue_turn(queue, &facts, now);
 	if (queue->state == QUEUE_WATCHED && before != QUEUE_WATCHED &&
-	    watch_arm(&pool->watch, &pool->master->loop, pool->listener_fd, pool->listeners,
-		      on_waiting, pool) < 0) {
+	    queue_watch_arm(&pool->queue_watch, &pool->master->loop, pool->listener_fd,
+			    pool->listeners, on_waiting, pool) < 0) {
 		log_warning("service %s: cannot watch its listeners: %s", pool->service->name,
 			    strerror(errno));
 		queue_rest(queue, now);

@@ -2,7 +2,7 @@
 /*
  * Whether clients wait in a pool's queue and nobody takes them; and whether that is for good: the pool is
  * full. Pure: what is seen and the time (milliseconds of clock_ms()) are passed in. Who watches the listeners is
- * watch.h, who acts on it is pool_size.c.
+ * queue_watch.h, who acts on it is pool_size.c.
  *
  *     OFF --> WATCHED --> WOKEN -- taken, or a worker has room --> RESTING --> WATCHED
  *                           ^  \-- nobody takes it --> WAITING -- taken --> RESTING

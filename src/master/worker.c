@@ -74,7 +74,11 @@ static void on_deadline(void *owner, int64_t now)
 void worker_init(struct worker *worker, struct pool *pool, int number)
 {
 	*worker = (struct worker){
-		.pool = pool, .number = number, .control.fd = -1, .most = pool->service->connections
+		.pool = pool,
+		.number = number,
+		.refuses = pool->service->overflow_refuse && number == (int)pool->board.slots,
+		.control.fd = -1,
+		.most = pool->service->connections,
 	};
 	deadline_init(&worker->deadline, on_deadline, worker);
 }

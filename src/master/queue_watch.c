@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Watching listeners, as watch.h says. */
-#include "master/watch.h"
+/* Watching listeners, as queue_watch.h says. */
+#include "master/queue_watch.h"
 
 #include <poll.h>
 #include <stdlib.h>
 
-int watch_arm(struct watch *watch, struct loop *loop, const int *listener, size_t n,
-	      void (*ready)(void *owner), void *owner)
+int queue_watch_arm(struct queue_watch *watch, struct loop *loop, const int *listener, size_t n,
+		    void (*ready)(void *owner), void *owner)
 {
 	if (!watch->source) {
 		watch->source = calloc(n, sizeof(*watch->source));
@@ -23,15 +23,15 @@ int watch_arm(struct watch *watch, struct loop *loop, const int *listener, size_
 	return 0;
 }
 
-void watch_end(struct watch *watch, struct loop *loop)
+void queue_watch_end(struct queue_watch *watch, struct loop *loop)
 {
 	for (size_t i = 0; i < watch->sources; i++)
 		loop_remove(loop, &watch->source[i]);
 	free(watch->source);
-	*watch = (struct watch){ 0 };
+	*watch = (struct queue_watch){ 0 };
 }
 
-bool watch_is_readable(const int *listener, size_t n)
+bool queue_watch_readable(const int *listener, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct pollfd queue = { .fd = listener[i], .events = POLLIN };
