@@ -13,7 +13,7 @@
 
 /* -------------------------------------------------------------------- the life of a pool ---- */
 
-static int count_phase(const struct pool *pool, enum worker_phase phase)
+int pool_count(const struct pool *pool, enum worker_phase phase)
 {
 	int n = 0;
 
@@ -24,12 +24,14 @@ static int count_phase(const struct pool *pool, enum worker_phase phase)
 
 int pool_alive(const struct pool *pool)
 {
-	return (int)pool->board.slots - count_phase(pool, WORKER_NONE);
+	return (int)pool->board.slots - pool_count(pool, WORKER_NONE);
 }
 
 bool pool_is_ready(const struct pool *pool)
 {
-	return count_phase(pool, WORKER_READY) >= policy_lowest(&pool->policy);
+	int lowest = policy_lowest(&pool->policy);
+
+	return pool_count(pool, WORKER_READY) >= (lowest > 1 ? lowest : 1);
 }
 
 void pool_commit(struct pool *pool)
@@ -100,19 +102,28 @@ void pool_kill(struct pool *pool, int signal, const char *because, int64_t now)
 		begin_end(pool, now);
 }
 
-void pool_reopen(struct pool *pool, int fd)
+void pool_reopen(struct pool *pool, const struct log_target *target, int fd)
 {
 	for (size_t i = 0; i < pool->board.slots; i++) {
 		struct worker *worker = &pool->worker[i];
 
-		if (worker->control.fd < 0 ||
-		    record_send(worker->control.fd, RECORD_REOPEN, 0, 0, fd) == 0)
+		if (worker->control.fd < 0 || record_send(worker->control.fd, RECORD_REOPEN, 0,
+							  log_target_encode(target), fd) == 0)
 			continue;
 		/* It may have died already, and is reaped next. */
 		if (errno != EPIPE && errno != ECONNRESET)
 			log_warning("cannot hand the new log to worker %s %d (pid %d): %s",
 				    pool->service->name, worker->number, (int)worker->pid,
 				    strerror(errno));
+	}
+}
+
+void pool_tell(struct pool *pool, enum record_type type)
+{
+	/* A failure means that it has died, which is noticed elsewhere. */
+	for (size_t i = 0; i < pool->board.slots; i++) {
+		if (pool->worker[i].phase == WORKER_SERVING)
+			record_send(pool->worker[i].control.fd, type, 0, 0, -1);
 	}
 }
 

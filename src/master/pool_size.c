@@ -318,30 +318,48 @@ static int64_t settle_refuser(struct pool *pool, int64_t now)
 
 /* -------------------------------------------------------------------------- the decision ---- */
 
+/* At the start there is nothing to protect, so all start at once. */
+static int first_workers(const struct pool *pool)
+{
+	int lowest = policy_lowest(&pool->policy);
+	bool proven = pool->master->phase == MASTER_BOOTING || pool_count(pool, WORKER_READY);
+
+	return proven && lowest > 1 ? lowest : 1;
+}
+
+/* A generation that is not committed is not sized by the policy yet. */
+static bool settle_start(struct pool *pool, int64_t now)
+{
+	int missing = first_workers(pool) - pool_alive(pool);
+	bool more = missing > POOL_SPAWN_BATCH;
+
+	start_workers(pool, more ? POOL_SPAWN_BATCH : missing, now);
+	pool->dirty = more && pool->phase == POOL_STARTING;
+	return pool->dirty;
+}
+
 bool pool_settle(struct pool *pool, int64_t now)
 {
 	struct deadlines *deadlines = &pool->master->loop.deadlines;
 	struct policy_decision decision;
 	struct crowd crowd;
-	int64_t again_at = 0;
+	int64_t again_at;
 	bool more;
 
 	if (!pool->dirty || pool->phase == POOL_ENDING)
 		return false;
 	pool->dirty = false;
+	if (pool->phase == POOL_STARTING)
+		return settle_start(pool, now);
 	crowd = count_workers(pool, now);
-	if (pool->phase == POOL_SERVING)
-		crowd.counts.waiting = look_at_queue(pool, &crowd, now);
+	crowd.counts.waiting = look_at_queue(pool, &crowd, now);
 	decision = policy_decide(&pool->policy, &crowd.counts, now);
 	more = decision.start > POOL_SPAWN_BATCH;
 	start_workers(pool, more ? POOL_SPAWN_BATCH : decision.start, now);
-	if (pool->phase == POOL_ENDING)
-		return false;
 	retire(pool, &decision, now);
 	log_degraded(pool, now);
-	if (pool->phase == POOL_SERVING)
-		again_at = earlier(settle_refuser(pool, now), queue_next(&pool->queue, now));
-	again_at = earlier(again_at, decision.again_at);
+	again_at = earlier(decision.again_at, queue_next(&pool->queue, now));
+	again_at = earlier(again_at, settle_refuser(pool, now));
 	if (policy_is_degraded(&pool->policy) && pool->policy.retry_at > now)
 		again_at = earlier(again_at, pool->policy.retry_at);
 	deadline_clear(deadlines, &pool->look);
