@@ -132,6 +132,9 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 		worker->phase = WORKER_ENDING;
 		expect_end(worker, now + WORKER_GRACE_MS);
 		return true;
+	case RECORD_EXPIRED:
+	case RECORD_TRACE:
+		return true;
 	default:
 		return false;
 	}
@@ -227,6 +230,7 @@ static pid_t fork_worker(struct pool *pool, struct worker *worker, int control)
 			  .board = &pool->board,
 			  .number = worker->number,
 			  .generation = pool->generation,
+			  .master = getpid(),
 			  .refuses = worker->refuses },
 	};
 	struct master *master = pool->master;

@@ -39,6 +39,7 @@ void worker_fixture_init(struct worker_fixture *fixture, const struct mu_module 
 		.core = CONF_INHERIT,
 		.as = CONF_INHERIT,
 		.park_ms = 10000,
+		.orphan_ms = 2000,
 	};
 	ck_assert_int_eq(board_init(&fixture->board, 2), 0);
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
