@@ -132,7 +132,6 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 		worker->phase = WORKER_ENDING;
 		expect_end(worker, now + WORKER_GRACE_MS);
 		return true;
-	case RECORD_EXPIRED:
 	case RECORD_TRACE:
 		return true;
 	default:
