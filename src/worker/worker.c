@@ -65,13 +65,20 @@ static void ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
+/* Mostly it has said why, and that is to stay the last error in the slot. */
+static void log_module(const struct worker *worker, const char *what)
+{
+	log_line(worker->rt.slot->error[0] ? LOG_NOTICE : LOG_ERR, "%s %s", worker->rt.module->name,
+		 what);
+}
+
 static int start_module(struct worker *worker, const void *config)
 {
 	const struct mu_module *module = worker->rt.module;
 
 	if (!module->start || module->start(&worker->rt, config, &worker->rt.state) == 0)
 		return 0;
-	log_err("%s did not start", module->name);
+	log_module(worker, "did not start");
 	return WORKER_EXIT_MODULE;
 }
 
@@ -97,7 +104,7 @@ static int set_up(struct worker *worker, struct arena *arena)
 		return WORKER_EXIT_MODULE;
 	}
 	if (rt->module->prepare && rt->module->prepare(rt, config, &rt->state) < 0) {
-		log_err("%s could not be prepared", rt->module->name);
+		log_module(worker, "could not be prepared");
 		return WORKER_EXIT_MODULE;
 	}
 	if (privileges_drop(service) < 0)
