@@ -399,6 +399,7 @@ static void commit(struct master *master)
 {
 	struct reload *reload = &master->reload;
 	bool first = master->phase == MASTER_BOOTING;
+	struct config *old = master->config;
 	int workers;
 
 	if (!listen_all(master))
@@ -408,10 +409,10 @@ static void commit(struct master *master)
 	reload->log_fd = -1;
 	swap_pidfile(master);
 	workers = swap_pools(master);
-	config_unref(master->config);
 	master->config = config_ref(reload->config);
 	master->phase = MASTER_RUNNING;
 	announce(master, first, workers);
+	config_unref(old); /* the plan spoke of it */
 	if (first)
 		daemon_report(&master->daemon, 0);
 }
