@@ -118,6 +118,9 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 		worker->phase = WORKER_ENDING;
 		expect_end(worker, now + WORKER_GRACE_MS);
 		return true;
+	case RECORD_EXPIRED:
+	case RECORD_TRACE:
+		return true;
 	default:
 		return false;
 	}
@@ -212,7 +215,8 @@ static pid_t fork_worker(struct pool *pool, struct worker *worker, int control)
 			  .listeners = pool->listeners,
 			  .board = &pool->board,
 			  .number = worker->number,
-			  .generation = pool->generation },
+			  .generation = pool->generation,
+			  .master = getpid() },
 	};
 	struct master *master = pool->master;
 	int *keep = malloc((pool->listeners + 3) * sizeof(*keep));
