@@ -43,7 +43,8 @@ static struct policy_counts count_workers(const struct pool *pool)
 
 		if (worker->phase == WORKER_STARTING || worker->phase == WORKER_READY)
 			counts.starting++;
-		if (worker->phase != WORKER_SERVING)
+		/* A stuck one is replaced at once. */
+		if (worker->phase != WORKER_SERVING || worker->stuck_since)
 			continue;
 		counts.serving++;
 		if (!worker_is_serving(worker))
@@ -84,7 +85,11 @@ static void log_degraded(struct pool *pool, int64_t now)
 			    clock_text(POLICY_DELAY_MAX_MS, most));
 	if (!degraded && pool->degraded)
 		log_notice("service %s is no longer degraded", pool->service->name);
+	if (degraded == pool->degraded)
+		return;
 	pool->degraded = degraded;
+	if (pool->phase == POOL_SERVING)
+		notify_status(pool->master);
 }
 
 bool pool_settle(struct pool *pool, int64_t now)

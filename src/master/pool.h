@@ -15,6 +15,7 @@
 #include "master/listeners.h"
 #include "master/loop.h"
 #include "master/policy.h"
+#include "master/tally.h"
 #include "master/worker.h"
 
 #include <bsd/sys/queue.h>
@@ -29,8 +30,10 @@ enum pool_phase { POOL_STARTING, POOL_SERVING, POOL_ENDING };
 struct totals {
 	SLIST_ENTRY(totals) link;
 	char *service;
-	uint64_t accepted, requests, limited, cut;
+	uint64_t accepted, requests, limited, cut, refused;
 	uint64_t deaths; /* not in order */
+	struct tally tally;
+	struct deadline tally_end;
 };
 
 struct pool {
@@ -50,11 +53,12 @@ struct pool {
 	struct board board;
 	struct worker *worker; /* worker[0 .. board.slots) */
 	struct policy policy;
-	struct deadline look; /* the policy asked to be asked again */
-	bool dirty;           /* something happened: ask the policy in this turn */
-	bool degraded;        /* as last logged */
-	unsigned cut;         /* connections that the end of its workers cut */
-	unsigned killed;      /* workers that had to be killed while it ended */
+	struct deadline look;  /* the policy asked to be asked again */
+	struct deadline watch; /* over the health of its workers: watch.h */
+	bool dirty;            /* something happened: ask the policy in this turn */
+	bool degraded;         /* as last logged */
+	unsigned cut;          /* connections that the end of its workers cut */
+	unsigned killed;       /* workers that had to be killed while it ended */
 	int64_t ending_at;
 };
 

@@ -476,8 +476,8 @@ START_TEST(what_does_not_drain_is_terminated_and_then_killed)
 	start("stubborn 2 2 100\n");
 	wait_for_port();
 	kill(stage.master, SIGQUIT);
-	wait_for("the drain limit passed: sending SIGTERM");
-	wait_for("the drain limit passed: sending SIGKILL");
+	wait_for("the drain limit passed (100ms): sending SIGTERM");
+	wait_for("the drain limit passed (100ms): sending SIGKILL");
 	wait_for("SIGKILL, sent by us");
 	wait_for("stopped; 2 workers had to be killed");
 	ck_assert_int_eq(wait_for_exit(), 0);
