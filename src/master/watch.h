@@ -17,7 +17,7 @@ struct worker;
 void watch_fire(void *pool, int64_t now);
 /* A worker of this pool serves from now on. */
 void watch_begin(struct pool *pool);
-/* It was asked where it is, and has said so; text: given. */
+/* It says where it is, because we have asked, or somebody else; text: given. */
 void watch_traced(struct worker *worker, char *text);
 
 #endif

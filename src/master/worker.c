@@ -115,25 +115,25 @@ void worker_go(struct worker *worker)
 }
 
 /*
- * One that we have asked for is logged now. Any other may be that of a crash, and is kept until we know; who
- * sends many finds them unread.
+ * Of a signal that ends it (the value) it is kept, to be logged with its death. Any other was asked for, by us or by
+ * whoever sent SIGUSR2, and is logged now. Who sends many finds them unread.
  */
-static void handle_trace(struct worker *worker, int fd, int64_t now)
+static void handle_trace(struct worker *worker, int64_t signal, int fd, int64_t now)
 {
 	char *text;
 
 	if (!worker->awaits_trace && worker->traced_at && now - worker->traced_at < TRACE_PACE_MS)
 		return;
+	worker->traced_at = now;
 	text = trace_read(fd);
 	if (!text)
 		return;
-	if (worker->awaits_trace) {
+	if (signal == SIGUSR2) {
 		watch_traced(worker, text);
 		return;
 	}
 	free(worker->trace);
 	worker->trace = text;
-	worker->traced_at = now;
 }
 
 static bool handle_record(struct worker *worker, const struct record *record, int fd, int64_t now)
@@ -166,7 +166,7 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 		expect_end(worker, now + WORKER_GRACE_MS);
 		return true;
 	case RECORD_TRACE:
-		handle_trace(worker, fd, now);
+		handle_trace(worker, record->value, fd, now);
 		return true;
 	default:
 		return false;
@@ -264,7 +264,8 @@ static pid_t fork_worker(struct pool *pool, struct worker *worker, int control)
 			  .listeners = pool->listeners,
 			  .board = &pool->board,
 			  .number = worker->number,
-			  .generation = pool->generation },
+			  .generation = pool->generation,
+			  .master = getpid() },
 	};
 	struct master *master = pool->master;
 	int *keep = malloc((pool->listeners + 3) * sizeof(*keep));

@@ -54,8 +54,8 @@ struct worker {
 	pid_t tracer;         /* whom it was left to; 0: nobody */
 	bool awaits_trace;
 	int64_t asked_at;  /* for a trace; 0: never */
-	char *trace;       /* one that we had not asked for: perhaps its last words; NULL */
-	int64_t traced_at; /* when that came; 0: never */
+	int64_t traced_at; /* when one came; 0: never */
+	char *trace;       /* of what it is dying of; NULL */
 };
 
 /* An empty place. */
