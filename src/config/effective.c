@@ -13,9 +13,9 @@ struct source {
 	struct conf_context *context;
 	const struct config *config;
 	const struct service_conf *service; /* NULL: the top level */
-	struct effective_values *values;
-	size_t files;    /* of the service, met so far */
-	bool in_handler; /* within its block */
+	struct effective_values values;     /* so far */
+	size_t files;                       /* of the service, met so far */
+	bool in_handler;                    /* within its block */
 	/* Whatever is printed goes through one stream; what was printed last begins at `taken`. */
 	FILE *out;
 	char *data;
@@ -201,27 +201,35 @@ static void set_answer(struct source *source, const struct answer *answer,
 		value->shown = conf_printf(source->context, "%s (%s)", written, value->text);
 }
 
+/* Of the path that comes next in the block; NULL: the checker has met fewer. */
+static const char *next_file(struct source *source)
+{
+	const struct service_conf *service = source->service;
+
+	if (!service || source->files == service->files)
+		return NULL;
+	return service->file[source->files++].identity;
+}
+
 static void add_block(const struct schema_visitor *visitor, const struct conf_handler *handler);
 
 static void add_value(const struct schema_visitor *visitor, const struct mu_directive *directive,
 		      const char *name, const void *field)
 {
 	struct source *source = visitor->arg;
-	const struct service_conf *service = source->service;
-	struct effective_values *values = source->values;
+	struct effective_values *values = &source->values;
 	const struct answer *answer = find_answer(source, name);
 	struct effective_value *grown, value = { .name = name };
 
 	/* Those are for the services, and it is there that they have an effect. */
-	if (!service && (strcmp(name, "user") == 0 || strcmp(name, "group") == 0))
+	if (!source->service && (strcmp(name, "user") == 0 || strcmp(name, "group") == 0))
 		return;
 	schema_print_value(directive, field, source->out);
 	value.text = value.shown = take_any(source);
 	if (answer)
 		set_answer(source, answer, &value);
-	if (source->in_handler && directive->type == MU_PATH && value.text &&
-	    source->files < service->files)
-		value.file = service->file[source->files++].identity;
+	if (source->in_handler && directive->type == MU_PATH && value.text)
+		value.file = next_file(source);
 	grown = schema_grow(visitor->schema, values->value, values->n, 1, sizeof(*grown));
 	if (!grown)
 		return;
@@ -255,20 +263,18 @@ static void add_block(const struct schema_visitor *visitor, const struct conf_ha
 static struct effective_values list(struct source *source, const struct mu_directive *table,
 				    const void *base)
 {
-	struct effective_values values = { .n = 0 };
 	const struct schema schema = { source->context, core_directives, source->config->modules };
 	const struct schema_visitor visitor = { &schema, add_value, source };
 
-	source->values = &values;
 	source->out = open_memstream(&source->data, &source->len);
 	if (!source->out) {
 		conf_error(source->context, &(struct conf_place){ NULL, 0, 0 }, "out of memory");
-		return values;
+		return source->values;
 	}
 	schema_visit(&visitor, table, base, "", "");
 	fclose(source->out);
 	free(source->data);
-	return values;
+	return source->values;
 }
 
 struct effective_values effective_top(struct conf_context *context, const struct config *config)

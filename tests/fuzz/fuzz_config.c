@@ -137,6 +137,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config = load_capture(data, size, fixture_modules, &errors);
 	if (!config == (errors.total == 0))
 		abort();
+	if (config)
+		must_be_same(config, config);
 	config_unref(config);
 	conf_errors_cleanup(&errors);
 	return 0;

@@ -345,12 +345,14 @@ static int other_ids(const char *user, const char *group, struct conf_ids *ids_r
 static int swapped_ids(const char *user, const char *group, struct conf_ids *ids_r, gid_t **group_r,
 		       char *reason_r)
 {
-	int result = fixture_ids(user, group, ids_r, group_r, reason_r);
-	gid_t first = (*group_r)[0];
+	gid_t first;
 
+	if (fixture_ids(user, group, ids_r, group_r, reason_r) < 0)
+		return -1;
+	first = (*group_r)[0];
 	(*group_r)[0] = (*group_r)[1];
 	(*group_r)[1] = first;
-	return result;
+	return 0;
 }
 
 static int other_cpus(void)
