@@ -161,6 +161,13 @@ void config_unref(struct config *config);
 void config_print(const struct config *config, FILE *out);
 
 /*
+ * The path of the control socket, for a client, by a configuration that may be broken elsewhere: errors
+ * are passed over. malloc'd, absolute; NULL with errno. ENOENT: the file says none, or there is no file.
+ * EINVAL: it says none that can be understood, or an error may hide it.
+ */
+char *config_control_path(const char *path);
+
+/*
  * Fills the configuration struct of the service's module from the tokens of its block and calls the
  * module's check. In the checker and in each worker. The struct lives in the arena; NULL with errors.
  * A module without configuration gives a pointer to nothing in particular, not NULL.

@@ -38,6 +38,13 @@ int loop_add(struct loop *loop, struct source *source, int fd, void (*ready)(voi
 	return 0;
 }
 
+int loop_change(struct loop *loop, struct source *source, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	return epoll_ctl(loop->epoll, EPOLL_CTL_MOD, source->fd, &event);
+}
+
 void loop_remove(struct loop *loop, struct source *source)
 {
 	if (source->fd < 0)

@@ -46,9 +46,11 @@ static int master_init(struct master *master, const struct master_options *optio
 	TAILQ_INIT(&master->pools);
 	SLIST_INIT(&master->totals);
 	reload_init(master);
+	control_init(master);
 	if (loop_init(&master->loop) < 0 || signals_init(master) < 0 ||
 	    listeners_init(&master->listeners, &master->systemd) < 0)
 		return -1;
+	master->started_at = master->loop.now;
 	if (master->systemd.watchdog_ms > 0) {
 		deadline_init(&master->watchdog, on_watchdog, master);
 		on_watchdog(master, master->loop.now);
@@ -68,6 +70,7 @@ static void master_cleanup(struct master *master)
 	}
 	config_unref(master->config);
 	pidfile_remove_own(&master->pidfile);
+	control_cleanup(master);
 	signals_cleanup(master);
 	loop_cleanup(&master->loop);
 }
@@ -83,7 +86,10 @@ static void pool_left(struct master *master, struct pool *pool)
 		 "killed",
 		 pool->service->name, pool->generation, took, pool->cut, plural(pool->cut),
 		 pool->killed, plural(pool->killed));
-	master->killed += pool->killed;
+	if (master->phase == MASTER_STOPPING) {
+		master->killed += pool->killed;
+		master->cut += pool->cut;
+	}
 	pool_free(pool);
 }
 

@@ -7,6 +7,7 @@
 #include "master/state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -133,6 +134,39 @@ void pool_move(struct pool *pool, int by)
 	else
 		log_notice("service %s: %d to %d workers from now on", pool->service->name,
 			   policy_lowest(policy), policy_highest(policy));
+}
+
+bool pool_set_workers(struct pool *pool, int by_or_n, bool absolute, char *reason, size_t size)
+{
+	int by = absolute ? by_or_n - policy_highest(&pool->policy) : by_or_n;
+	int step = by < 0 ? -1 : 1, moved = 0;
+
+	while (moved != by && policy_move(&pool->policy, step))
+		moved += step;
+	pool->dirty = true;
+	if (moved != by)
+		snprintf(reason, size, "%d is the limit", policy_highest(&pool->policy));
+	log_notice("service %s: %d to %d workers from now on", pool->service->name,
+		   policy_lowest(&pool->policy), policy_highest(&pool->policy));
+	return moved == by;
+}
+
+bool pool_pause(struct pool *pool, bool paused)
+{
+	if (pool->paused == paused)
+		return false;
+	pool->paused = paused;
+	log_notice("service %s is %s", pool->service->name, paused ? "paused" : "resumed");
+	for (size_t i = 0; i < pool->board.slots; i++) {
+		struct worker *worker = &pool->worker[i];
+
+		if (paused && worker->phase == WORKER_SERVING)
+			record_send(worker->control.fd, RECORD_PAUSE, 0, 0, -1);
+		else if (!paused &&
+			 (worker->phase == WORKER_SERVING || worker->phase == WORKER_READY))
+			worker_go(worker);
+	}
+	return true;
 }
 
 /* -------------------------------------------------------------------- the life of a pool ---- */

@@ -29,8 +29,12 @@ enum pool_phase { POOL_STARTING, POOL_SERVING, POOL_ENDING };
 struct totals {
 	SLIST_ENTRY(totals) link;
 	char *service;
-	uint64_t accepted, requests, limited, cut;
+	uint64_t accepted, requests, limited, cut, refused;
 	uint64_t deaths; /* not in order */
+	uint64_t waits;  /* how often the pool was full */
+	struct {
+		uint64_t accepted, requests, limited, cut, refused;
+	} shown; /* in the last status, with live slots */
 };
 
 struct pool {
@@ -53,8 +57,9 @@ struct pool {
 	struct deadline look; /* the policy asked to be asked again */
 	bool dirty;           /* something happened: ask the policy in this turn */
 	bool degraded;        /* as last logged */
-	unsigned cut;         /* connections that the end of its workers cut */
-	unsigned killed;      /* workers that had to be killed while it ended */
+	bool paused, full;
+	unsigned cut;    /* connections that the end of its workers cut */
+	unsigned killed; /* workers that had to be killed while it ended */
 	int64_t ending_at;
 };
 
@@ -83,6 +88,13 @@ void pool_commit(struct pool *pool);
 void pool_drain(struct pool *pool, bool last_call, int64_t now);
 /* Ends all of its workers by a signal; because: static text for the log. */
 void pool_kill(struct pool *pool, int signal, const char *because, int64_t now);
+/* No worker of it accepts until it is resumed; logs it. False: it was so already. */
+bool pool_pause(struct pool *pool, bool paused);
+/*
+ * So many workers more (fewer), or so many; a range moves, to end there. Logs it. False with a reason: the limit is
+ * reached; what could be done is done.
+ */
+bool pool_set_workers(struct pool *pool, int by_or_n, bool absolute, char *reason, size_t size);
 /* TTIN (1), TTOU (-1); logs what came of it. */
 void pool_move(struct pool *pool, int by);
 /* Hands all workers a new descriptor of the log (borrowed). */

@@ -22,10 +22,22 @@
 
 enum {
 	CHECK_LIMIT_MS = 30000,  /* a name service that does not answer */
+	ERRORS_MAX = 64 << 10,   /* bytes of text */
 	DRAINING_GENERATIONS = 8 /* more than these are waited for before the next one starts */
 };
 
 /* ------------------------------------------------------------------------------ the checker ---- */
+
+/* For who asked for the reload: in place of what config_capture writes. */
+static void report_errors(const struct conf_errors *errors, int fd)
+{
+	FILE *file = fdopen(dup(fd), "w");
+
+	if (!file)
+		return;
+	conf_errors_print(errors, file);
+	fclose(file);
+}
 
 /* In the child. Errors go where a person looks: to the terminal at the start, later to the log. */
 static int checker_main(void *arg)
@@ -40,8 +52,9 @@ static int checker_main(void *arg)
 	if (!config) {
 		if (master->phase == MASTER_BOOTING)
 			conf_errors_print(&errors, stderr);
-		else
+		else if (!master->reload.plan)
 			conf_errors_log(&errors);
+		report_errors(&errors, master->reload.captured);
 		conf_errors_cleanup(&errors);
 		return EX_CONFIG;
 	}
@@ -68,9 +81,15 @@ static void begin(struct master *master)
 	int keep[2];
 
 	reload->phase = RELOAD_CHECKING;
-	reload->queued = reload->timed_out = false;
+	reload->timed_out = false;
+	reload->plan = reload->plan_ticket != 0;
+	reload->ticket = reload->plan ? reload->plan_ticket : reload->queued_ticket;
+	if (reload->plan)
+		reload->plan_ticket = 0;
+	else
+		reload->queued = false;
 	reload->began_at = master->loop.now;
-	if (master->phase == MASTER_RUNNING)
+	if (master->phase == MASTER_RUNNING && !reload->plan)
 		systemd_notify_reloading(&master->systemd);
 	reload->captured = memfd_create("musterd configuration", MFD_CLOEXEC);
 	if (reload->captured < 0) {
@@ -89,6 +108,37 @@ static void begin(struct master *master)
 
 /* ------------------------------------------------------------------------------- undoing ---- */
 
+/* The errors that the checker has found, as text: malloc'd, NULL when there are none. */
+static char *read_errors(int fd)
+{
+	char *text = calloc(1, ERRORS_MAX + 1);
+
+	if (text && pread(fd, text, ERRORS_MAX, 0) > 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* It is over: tells who asked for it, and remembers it for the status. */
+static void answer(struct master *master, bool ok, const char *text)
+{
+	struct reload *reload = &master->reload;
+	char *errors = !ok && reload->refused_by_checker ? read_errors(reload->captured) : NULL;
+	char *all = NULL;
+
+	if (!reload->plan && master->serving) {
+		reload->last = (struct reload_outcome){ .at = master->loop.now, .ok = ok };
+		strlcpy(reload->last.text, text, sizeof(reload->last.text));
+	}
+	if (errors && asprintf(&all, "%s\n%s", text, errors) < 0)
+		all = NULL;
+	control_answer(master, reload->ticket, ok, all ? all : text);
+	free(all);
+	free(errors);
+	reload->ticket = 0;
+	reload->refused_by_checker = false;
+}
+
 /* What both outcomes leave behind. */
 static void finish(struct master *master)
 {
@@ -97,6 +147,7 @@ static void finish(struct master *master)
 	deadline_clear(&master->loop.deadlines, &reload->limit);
 	fd_close(&reload->captured);
 	fd_close(&reload->log_fd);
+	control_discard(&reload->control, &master->control.socket);
 	pidfile_remove_own(&reload->pidfile);
 	config_unref(reload->config);
 	reload->config = NULL;
@@ -127,7 +178,10 @@ void reload_refuse(struct master *master, int exit_status, const char *format, .
 		kill(reload->checker, SIGKILL);
 	reload->checker = 0;
 	kill_new_pools(master);
+	answer(master, false, reason);
 	finish(master);
+	if (reload->plan)
+		return;
 	if (master->phase == MASTER_BOOTING) {
 		log_err("start failed: %s", reason);
 		master->exit_status = exit_status;
@@ -165,6 +219,20 @@ static bool take_pidfile(struct master *master)
 	else
 		reload_refuse(master, EX_UNAVAILABLE, "pid file %s: another process has locked it",
 			      path);
+	return false;
+}
+
+static bool open_control(struct master *master)
+{
+	struct reload *reload = &master->reload;
+	char *error;
+
+	if (control_open(&reload->control, &master->control.socket, &reload->config->control,
+			 &error) == 0)
+		return true;
+	reload_refuse(master, EX_UNAVAILABLE, "control socket: %s",
+		      error ? error : strerror(ENOMEM));
+	free(error);
 	return false;
 }
 
@@ -212,6 +280,38 @@ static bool make_pools(struct master *master)
 	return true;
 }
 
+static bool has_service(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->services; i++) {
+		if (strcmp(config->service[i]->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Which services come and go. */
+static void end_plan(struct master *master)
+{
+	const struct config *old = master->config, *new = master->reload.config;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	for (size_t i = 0; out && i < new->services; i++)
+		fprintf(out, "service %s: %s\n", new->service[i]->name,
+			has_service(old, new->service[i]->name) ? "stays" : "added");
+	for (size_t i = 0; out && i < old->services; i++) {
+		if (!has_service(new, old->service[i]->name))
+			fprintf(out, "service %s: removed\n", old->service[i]->name);
+	}
+	if (out && fclose(out) == 0)
+		answer(master, true, text);
+	else
+		answer(master, false, strerror(ENOMEM));
+	free(text);
+	finish(master);
+}
+
 static void restore(struct master *master)
 {
 	struct reload *reload = &master->reload;
@@ -224,7 +324,10 @@ static void restore(struct master *master)
 		reload_refuse(master, EX_SOFTWARE, "what the checker found cannot be read back");
 		return;
 	}
-	if (take_pidfile(master) && open_log(master) && make_pools(master))
+	if (reload->plan)
+		end_plan(master);
+	else if (take_pidfile(master) && open_log(master) && open_control(master) &&
+		 make_pools(master))
 		reload->phase = RELOAD_STARTING;
 }
 
@@ -233,6 +336,7 @@ void reload_checked(struct master *master, const siginfo_t *info)
 	struct reload *reload = &master->reload;
 
 	reload->checker = 0;
+	reload->refused_by_checker = info->si_code == CLD_EXITED && info->si_status == EX_CONFIG;
 	deadline_clear(&master->loop.deadlines, &reload->limit);
 	if (info->si_code == CLD_EXITED && info->si_status == 0)
 		restore(master);
@@ -266,6 +370,18 @@ static bool listen_all(struct master *master)
 		return false;
 	}
 	return true;
+}
+
+static bool listen_control(struct master *master)
+{
+	char *error;
+
+	if (control_listen(&master->reload.control, &master->control.socket, &error) == 0)
+		return true;
+	reload_refuse(master, EX_UNAVAILABLE, "control socket: %s",
+		      error ? error : strerror(ENOMEM));
+	free(error);
+	return false;
 }
 
 static void swap_pidfile(struct master *master)
@@ -318,24 +434,29 @@ static void commit(struct master *master)
 {
 	struct reload *reload = &master->reload;
 	struct config *old = master->config;
-	char took[CLOCK_TEXT_MAX];
+	char took[CLOCK_TEXT_MAX], text[256];
 	bool first = master->phase == MASTER_BOOTING;
 	size_t services = reload->config->services;
 	int workers;
 
-	if (!listen_all(master))
+	if (!listen_control(master) || !listen_all(master))
 		return;
 	log_use(&reload->log_target, reload->log_fd);
 	reload->log_fd = -1;
 	swap_pidfile(master);
+	control_commit(master, &reload->control);
 	workers = swap_pools(master);
 	master->config = config_ref(reload->config);
 	config_unref(old);
 	master->phase = MASTER_RUNNING;
 	clock_text(clock_ms() - reload->began_at, took);
-	log_notice("%s: generation %u serves: %zu service%s, %d worker%s, after %s",
-		   first ? "ready" : "reloaded", master->generation, services,
-		   plural((long)services), workers, plural(workers), took);
+	snprintf(text, sizeof(text),
+		 "%s: generation %u serves: %zu service%s, %d worker%s, after %s",
+		 first ? "ready" : "reloaded", master->generation, services, plural((long)services),
+		 workers, plural(workers), took);
+	log_notice("%s", text);
+	answer(master, true, text);
+	master->serving = master->generation;
 	finish(master);
 	systemd_notify(&master->systemd,
 		       "READY=1\nMAINPID=%d\nSTATUS=Serving: %zu service%s, generation %u",
@@ -350,7 +471,9 @@ void reload_init(struct master *master)
 {
 	struct reload *reload = &master->reload;
 
-	*reload = (struct reload){ .captured = -1, .log_fd = -1, .pidfile = PIDFILE_NONE };
+	*reload = (struct reload){
+		.captured = -1, .log_fd = -1, .pidfile = PIDFILE_NONE, .control = control_none()
+	};
 	deadline_init(&reload->limit, on_check_limit, master);
 }
 
@@ -370,20 +493,34 @@ static int draining_generations(const struct master *master)
 	return n;
 }
 
-void reload_request(struct master *master)
+unsigned reload_request(struct master *master)
 {
 	struct reload *reload = &master->reload;
 	bool queued = reload->queued;
 
 	if (master->phase == MASTER_STOPPING)
-		return;
+		return 0;
 	reload->queued = true;
+	if (!queued)
+		reload->queued_ticket = ++master->tickets;
 	if (reload->phase != RELOAD_NONE)
 		log_notice("a reload is under way: the next one follows it%s",
 			   queued ? " (one is waiting already)" : "");
 	else if (draining_generations(master) >= DRAINING_GENERATIONS)
 		log_notice("%d old generations still drain: the reload waits for one of them",
 			   DRAINING_GENERATIONS);
+	return reload->queued_ticket;
+}
+
+unsigned plan_request(struct master *master)
+{
+	struct reload *reload = &master->reload;
+
+	if (master->phase == MASTER_STOPPING)
+		return 0;
+	if (!reload->plan_ticket)
+		reload->plan_ticket = ++master->tickets;
+	return reload->plan_ticket;
 }
 
 static bool all_are_ready(const struct master *master)
@@ -403,8 +540,9 @@ bool reload_settle(struct master *master)
 
 	if (reload->phase == RELOAD_STARTING && all_are_ready(master))
 		commit(master);
-	else if (reload->phase == RELOAD_NONE && reload->queued &&
-		 draining_generations(master) < DRAINING_GENERATIONS)
+	else if (reload->phase == RELOAD_NONE &&
+		 (reload->plan_ticket ||
+		  (reload->queued && draining_generations(master) < DRAINING_GENERATIONS)))
 		begin(master);
 	else
 		return false;

@@ -6,6 +6,7 @@
 #ifndef MASTER_STATE_H
 #define MASTER_STATE_H
 
+#include "master/control.h"
 #include "master/daemon.h"
 #include "master/listeners.h"
 #include "master/loop.h"
@@ -29,10 +30,23 @@ enum reload_phase {
 	RELOAD_STARTING  /* the workers of the new generation set themselves up */
 };
 
+/* How the last transaction that is over has ended. */
+struct reload_outcome {
+	int64_t at; /* 0: there was none */
+	bool ok;
+	char text[1024];
+};
+
 /* The transaction that makes a new configuration the running one. The start is the first. */
 struct reload {
 	enum reload_phase phase;
-	bool queued; /* another one was asked for meanwhile */
+	bool queued;             /* another one was asked for meanwhile */
+	unsigned ticket;         /* of the one under way; 0: none */
+	unsigned queued_ticket;  /* of the one that follows */
+	bool plan;               /* the one under way ends when its file is known to be good */
+	unsigned plan_ticket;    /* a plan was asked for */
+	bool refused_by_checker; /* its errors are in `captured` */
+	struct reload_outcome last;
 	int64_t began_at;
 	pid_t checker;
 	int captured;          /* memfd that the checker writes */
@@ -42,6 +56,7 @@ struct reload {
 	struct log_target log_target;
 	int log_fd; /* opened, not in use yet */
 	struct pidfile pidfile;
+	struct control_socket control;
 };
 
 struct master {
@@ -58,6 +73,8 @@ struct master {
 	struct systemd systemd;
 	struct deadline watchdog;
 	struct pidfile pidfile;
+	struct control control;
+	unsigned tickets; /* the last one given out */
 
 	struct config *config; /* the running one; NULL before the first */
 	unsigned generation;   /* the newest number given */
@@ -65,7 +82,9 @@ struct master {
 	struct pool_list pools; /* of all generations, the oldest first */
 	struct totals_list totals;
 	struct reload reload;
-	unsigned killed; /* workers killed while stopping */
+	unsigned serving; /* the generation that serves */
+	int64_t started_at;
+	unsigned killed, cut; /* workers killed and connections cut while stopping */
 };
 
 /* signals.c: blocks and watches what we handle. 0 or -1 with errno. */
@@ -77,7 +96,10 @@ void reap_children(struct master *master);
 
 /* reload.c */
 void reload_init(struct master *master);
-void reload_request(struct master *master);
+/* The ticket of the transaction that will carry this request; 0: none will, we are stopping. */
+unsigned reload_request(struct master *master);
+/* The same, but it ends with the plan, and changes nothing. */
+unsigned plan_request(struct master *master);
 /* The checker has ended. */
 void reload_checked(struct master *master, const siginfo_t *info);
 /* Undoes what was begun. */
@@ -85,6 +107,9 @@ void reload_refuse(struct master *master, int exit_status, const char *format, .
 	__attribute__((__format__(__printf__, 3, 4)));
 /* Goes on as far as it can. True: it did, so there may be more to do at once. */
 bool reload_settle(struct master *master);
+
+/* upgrade.c: the ticket of the upgrade. */
+unsigned upgrade_request(struct master *master);
 
 /* stop.c */
 void stop_gracefully(struct master *master);
@@ -95,6 +120,7 @@ bool stop_settle(struct master *master);
 /* logs.c: the descriptor for a configuration's log; what it became in *target_r. -1 with errno. */
 int logs_open(const struct master *master, const struct config *config,
 	      struct log_target *target_r);
-void logs_reopen(struct master *master);
+/* 0, or -1 with errno (logged): the running log could not be opened anew. */
+int logs_reopen(struct master *master);
 
 #endif

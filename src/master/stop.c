@@ -13,7 +13,11 @@ static void begin_stop(struct master *master)
 {
 	if (master->reload.phase != RELOAD_NONE)
 		reload_refuse(master, EX_TEMPFAIL, "told to stop");
+	if (master->reload.queued)
+		control_answer(master, master->reload.queued_ticket, false, "told to stop");
+	control_answer(master, master->reload.plan_ticket, false, "told to stop");
 	master->reload.queued = false;
+	master->reload.plan_ticket = 0;
 	master->phase = MASTER_STOPPING;
 	systemd_notify(&master->systemd, "STOPPING=1\nSTATUS=Draining");
 }

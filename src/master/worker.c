@@ -99,7 +99,7 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 		worker->was_ready = true;
 		policy_ready(&pool->policy, worker->round, now);
 		pool->dirty = true;
-		if (pool->phase == POOL_SERVING)
+		if (pool->phase == POOL_SERVING && !pool->paused)
 			worker_go(worker);
 		else
 			deadline_clear(&pool->master->loop.deadlines, &worker->deadline);
