@@ -6,6 +6,7 @@
 #ifndef MASTER_STATE_H
 #define MASTER_STATE_H
 
+#include "master/checker.h"
 #include "master/control.h"
 #include "master/daemon.h"
 #include "master/listeners.h"
@@ -21,6 +22,7 @@
 enum master_phase {
 	MASTER_BOOTING, /* the first generation does not serve yet */
 	MASTER_RUNNING,
+	MASTER_CLOSING, /* the shutdown delay: it serves, but calls itself not ready */
 	MASTER_STOPPING
 };
 
@@ -30,7 +32,7 @@ enum reload_phase {
 	RELOAD_STARTING  /* the workers of the new generation set themselves up */
 };
 
-/* How the last transaction that is over has ended. */
+/* How the last reload that is over has ended. */
 struct reload_outcome {
 	int64_t at; /* 0: there was none */
 	bool ok;
@@ -40,23 +42,21 @@ struct reload_outcome {
 /* The transaction that makes a new configuration the running one. The start is the first. */
 struct reload {
 	enum reload_phase phase;
-	bool queued;             /* another one was asked for meanwhile */
-	unsigned ticket;         /* of the one under way; 0: none */
-	unsigned queued_ticket;  /* of the one that follows */
-	bool plan;               /* the one under way ends when its file is known to be good */
-	unsigned plan_ticket;    /* a plan was asked for */
-	bool refused_by_checker; /* its errors are in `captured` */
-	struct reload_outcome last;
+	unsigned ticket;    /* of what is under way; 0: nobody asked */
+	bool dry;           /* only the plan is wanted */
+	bool roll;          /* services that did not change get new workers too */
+	unsigned next;      /* the ticket of the reload that waits; 0: none does */
+	bool next_roll;     /* it is to roll */
+	unsigned next_plan; /* the ticket of the plan that waits; 0 */
 	int64_t began_at;
-	pid_t checker;
-	int captured;          /* memfd that the checker writes */
-	struct deadline limit; /* of the checker */
-	bool timed_out;        /* it was killed for that */
+	struct checker checker;
 	struct config *config;
+	struct plan *plan;
 	struct log_target log_target;
 	int log_fd; /* opened, not in use yet */
 	struct pidfile pidfile;
 	struct control_socket control;
+	struct reload_outcome last;
 };
 
 struct master {
@@ -74,7 +74,6 @@ struct master {
 	struct deadline watchdog;
 	struct pidfile pidfile;
 	struct control control;
-	unsigned tickets; /* the last one given out */
 
 	struct config *config; /* the running one; NULL before the first */
 	unsigned generation;   /* the newest number given */
@@ -82,7 +81,9 @@ struct master {
 	struct pool_list pools; /* of all generations, the oldest first */
 	struct totals_list totals;
 	struct reload reload;
-	unsigned serving; /* the generation that serves */
+	unsigned tickets;       /* the last one given */
+	struct deadline closed; /* the end of the shutdown delay */
+	unsigned serving;       /* the generation that serves; 0: none yet */
 	int64_t started_at;
 	unsigned killed, cut; /* workers killed and connections cut while stopping */
 };
@@ -94,12 +95,18 @@ void signals_cleanup(struct master *master);
 /* reap.c: all children that ended, stopped or went on. */
 void reap_children(struct master *master);
 
-/* reload.c */
+/*
+ * reload.c. A ticket names something that was asked for: who asked is answered under it when that is over.
+ * 0: it was not taken, because the master is about to stop.
+ */
 void reload_init(struct master *master);
-/* The ticket of the transaction that will carry this request; 0: none will, we are stopping. */
 unsigned reload_request(struct master *master);
-/* The same, but it ends with the plan, and changes nothing. */
+/* A reload in which the services that did not change get new workers too. */
+unsigned reload_request_roll(struct master *master);
+/* Reads and compares as a reload does, and ends there: the plan is the answer. */
 unsigned plan_request(struct master *master);
+/* Nothing that waits begins any more: the master stops. */
+void reload_forget(struct master *master);
 /* The checker has ended. */
 void reload_checked(struct master *master, const siginfo_t *info);
 /* Undoes what was begun. */
@@ -111,7 +118,9 @@ bool reload_settle(struct master *master);
 /* upgrade.c: the ticket of the upgrade. */
 unsigned upgrade_request(struct master *master);
 
-/* stop.c */
+/* stop.c: nobody accepts any more; after the shutdown delay, if there is one. */
+void stop_init(struct master *master);
+bool is_stopping(const struct master *master);
 void stop_gracefully(struct master *master);
 void stop_at_once(struct master *master, const char *because);
 /* True: all is gone. */

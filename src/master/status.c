@@ -25,8 +25,13 @@ static const char *seconds(int64_t milliseconds, char buffer[SECONDS_MAX])
 /* In one line, whatever it says. */
 static void write_flat(const char *text, FILE *out)
 {
-	for (; *text; text++)
-		fputc((unsigned char)*text < ' ' ? ' ' : *text, out);
+	bool blank = false;
+
+	for (; *text; text++) {
+		if ((unsigned char)*text > ' ')
+			fprintf(out, "%s%c", blank ? " " : "", *text);
+		blank = (unsigned char)*text <= ' ';
+	}
 }
 
 void status_write_head(const struct status_head *head, FILE *out)
@@ -93,7 +98,9 @@ static void write_head(const struct master *master, FILE *out)
 		.conf_path = master->conf_path,
 	};
 
-	if (master->phase == MASTER_STOPPING)
+	if (master->phase == MASTER_CLOSING)
+		head.state = "closing";
+	else if (master->phase == MASTER_STOPPING)
 		head.state = "stopping";
 	else if (master->phase == MASTER_BOOTING)
 		head.state = "starting";

@@ -25,7 +25,7 @@ void status_write(struct master *master, FILE *out);
 struct status_head {
 	const char *version;
 	pid_t pid;
-	const char *state; /* starting, serving, reloading, stopping */
+	const char *state; /* starting, serving, reloading, closing, stopping */
 	int64_t uptime;
 	unsigned generation;
 	const char *reload; /* none, ok, refused: the last one that is over */
