@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "master/master.h"
 #include "services/builtin.h"
+#include "worker/trace.h"
 #include "worker/worker.h"
 
 #include <bsd/unistd.h>
@@ -245,6 +246,7 @@ int main(int argc, char **argv)
 		return ask(&arguments);
 	switch (arguments.task) {
 	case 0:
+		trace_prime(); /* once for all workers */
 		return master_run(&arguments.master);
 	case 't':
 	case 'T':

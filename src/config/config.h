@@ -83,6 +83,12 @@ struct conf_listen {
 
 enum { CONF_UNLIMITED = -1 };
 
+/* A path in a module's block, in the order of the module's table. */
+struct conf_file {
+	const char *path;
+	const char *identity; /* of what was there; "" when it was no regular file */
+};
+
 struct service_conf {
 	const char *name;
 	struct conf_place at;
@@ -96,6 +102,8 @@ struct service_conf {
 
 	const struct mu_module *module;
 	const struct conf_node *handler; /* the handler directive with its block, as tokens */
+	const struct conf_file *file;    /* that the block names */
+	size_t files;
 
 	int workers_min, workers_max; /* equal: static */
 	int spare_min, spare_max;     /* dynamic pools */

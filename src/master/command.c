@@ -139,7 +139,7 @@ static void run_workers(struct master *master, const struct control_request *req
 	lowest = policy_lowest(&pool->policy);
 	highest = policy_highest(&pool->policy);
 	if (*reason)
-		fprintf(outcome->text, "service %s: %s\n", request->service, reason);
+		fprintf(outcome->text, "%s\n", reason);
 	if (lowest == highest)
 		fprintf(outcome->text, "service %s: %d worker%s\n", request->service, highest,
 			plural(highest));

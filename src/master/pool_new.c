@@ -170,13 +170,16 @@ static int make_places(struct pool *pool)
 					.most = service->workers_max + EXTRA_WORKERS };
 
 	policy_init(&pool->policy, &limits);
-	if (board_init(&pool->board, (size_t)limits.most * 2) < 0)
+	policy_init(&pool->refusing, &(struct policy_limits){ .min = 1, .max = 1, .most = 1 });
+	if (board_init(&pool->board, (size_t)limits.most * 2 + service->overflow_refuse) < 0)
 		return -1;
 	pool->worker = calloc(pool->board.slots, sizeof(*pool->worker));
 	if (!pool->worker)
 		return -1;
 	for (size_t i = 0; i < pool->board.slots; i++)
 		worker_init(&pool->worker[i], pool, (int)i + 1);
+	if (service->overflow_refuse)
+		pool->refuser = &pool->worker[pool->board.slots - 1];
 	return 0;
 }
 
@@ -239,6 +242,7 @@ void pool_keep(struct pool *pool, struct config *config, const struct service_co
 	config_unref(pool->config);
 	pool->config = config;
 	pool->service = service;
+	pool_reset(pool);
 }
 
 static bool has_listener(const struct pool *pool, const struct open_listener *listener)

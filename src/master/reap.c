@@ -64,7 +64,8 @@ static void worker_died(struct worker *worker, const siginfo_t *info, int64_t no
 		pool->killed++;
 	if (!expected) {
 		pool->totals->deaths++;
-		policy_died(&pool->policy, worker->round, worker->was_ready, death.age, now);
+		policy_died(worker_policy(worker), worker->round, worker->was_ready, death.age,
+			    now);
 	}
 	worker_clear(worker);
 	if (starting)

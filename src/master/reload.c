@@ -440,6 +440,7 @@ static void commit(struct master *master)
 {
 	struct reload *reload = &master->reload;
 	bool first = master->phase == MASTER_BOOTING;
+	struct config *old = master->config;
 	int workers;
 
 	if (!listen_control(master) || !listen_all(master))
@@ -450,11 +451,11 @@ static void commit(struct master *master)
 	swap_pidfile(master);
 	control_commit(master, &reload->control);
 	workers = swap_pools(master);
-	config_unref(master->config);
 	master->config = config_ref(reload->config);
 	master->phase = MASTER_RUNNING;
 	announce(master, first, workers);
 	master->serving = master->generation;
+	config_unref(old); /* the plan spoke of it */
 	if (first)
 		daemon_report(&master->daemon, 0);
 }

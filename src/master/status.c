@@ -228,6 +228,8 @@ static void describe(const struct worker *worker, struct status_worker *line, in
 	line->since = since > 0 && since <= now ? now - since : -1;
 	if (worker->stopped)
 		line->state = "stopped";
+	else if (worker->refuses && worker->phase == WORKER_SERVING)
+		line->state = "refusing";
 	else if (worker->phase == WORKER_STARTING)
 		line->state = "starting";
 	else if (worker->phase == WORKER_READY)

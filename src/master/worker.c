@@ -73,7 +73,13 @@ static void on_deadline(void *owner, int64_t now)
 
 void worker_init(struct worker *worker, struct pool *pool, int number)
 {
-	*worker = (struct worker){ .pool = pool, .number = number, .control.fd = -1 };
+	*worker = (struct worker){
+		.pool = pool,
+		.number = number,
+		.refuses = pool->service->overflow_refuse && number == (int)pool->board.slots,
+		.control.fd = -1,
+		.most = pool->service->connections,
+	};
 	deadline_init(&worker->deadline, on_deadline, worker);
 }
 
@@ -99,12 +105,20 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 			return worker->phase == WORKER_ENDING;
 		worker->phase = WORKER_READY;
 		worker->was_ready = true;
-		policy_ready(&pool->policy, worker->round, now);
+		if (record->value > 0 && record->value < pool->service->connections)
+			worker->most = (int)record->value;
+		policy_ready(worker_policy(worker), worker->round, now);
 		pool->dirty = true;
 		if (pool->phase == POOL_SERVING && !pool->paused)
 			worker_go(worker);
 		else
 			deadline_clear(&pool->master->loop.deadlines, &worker->deadline);
+		return true;
+	case RECORD_EXPIRED:
+		if (record->value != EXPIRY_REQUESTS && record->value != EXPIRY_MEMORY)
+			return false;
+		worker->expired = (enum expiry)record->value;
+		pool->dirty = true;
 		return true;
 	case RECORD_GOODBYE:
 		/* Once: each gives it time to leave. */
@@ -117,6 +131,8 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 			worker->because = "it said goodbye";
 		worker->phase = WORKER_ENDING;
 		expect_end(worker, now + WORKER_GRACE_MS);
+		return true;
+	case RECORD_TRACE:
 		return true;
 	default:
 		return false;
@@ -212,7 +228,9 @@ static pid_t fork_worker(struct pool *pool, struct worker *worker, int control)
 			  .listeners = pool->listeners,
 			  .board = &pool->board,
 			  .number = worker->number,
-			  .generation = pool->generation },
+			  .generation = pool->generation,
+			  .master = getpid(),
+			  .refuses = worker->refuses },
 	};
 	struct master *master = pool->master;
 	int *keep = malloc((pool->listeners + 3) * sizeof(*keep));
@@ -248,7 +266,9 @@ int worker_start(struct worker *worker, int64_t now)
 	fd_close(&ends[1]);
 	worker->phase = WORKER_STARTING;
 	worker->started_at = now;
-	worker->round = pool->policy.round;
+	worker->round = worker_policy(worker)->round;
+	worker->most = pool->service->connections;
+	worker->expired = EXPIRY_NONE;
 	worker->was_ready = worker->stopped = false;
 	worker->said_goodbye = worker->failed = false;
 	worker->signalled = 0;
@@ -277,9 +297,22 @@ int worker_connections(const struct worker *worker)
 {
 	const struct slot *slot = &worker->pool->board.slot[worker->number - 1];
 	uint32_t held = atomic_load_explicit(&slot->connections, memory_order_relaxed);
-	uint32_t most = (uint32_t)worker->pool->service->connections;
+	uint32_t most = (uint32_t)worker->most;
 
 	return (int)(held < most ? held : most);
+}
+
+/* What a worker scribbled into its slot must not make the totals turn over. */
+static uint64_t believable(const _Atomic uint64_t *counter)
+{
+	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+	return value < (uint64_t)1 << 48 ? value : 0;
+}
+
+uint64_t worker_refused(const struct worker *worker)
+{
+	return believable(&worker->pool->board.slot[worker->number - 1].refused);
 }
 
 void worker_drain(struct worker *worker, uint32_t flags, int64_t now)
@@ -298,14 +331,6 @@ void worker_drain(struct worker *worker, uint32_t flags, int64_t now)
 		expect_end(worker, now + service->drain_ms + WORKER_GRACE_MS);
 }
 
-/* What a worker scribbled into its slot must not make the totals turn over. */
-static uint64_t believable(const _Atomic uint64_t *counter)
-{
-	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-
-	return value < (uint64_t)1 << 48 ? value : 0;
-}
-
 void worker_clear(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
@@ -318,6 +343,7 @@ void worker_clear(struct worker *worker)
 	totals->requests += believable(&slot->requests);
 	totals->limited += believable(&slot->limited);
 	totals->cut += believable(&slot->cut);
+	totals->refused += believable(&slot->refused);
 	memset(slot, 0, sizeof(*slot));
 	worker->phase = WORKER_NONE;
 	worker->pid = 0;

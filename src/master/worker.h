@@ -29,6 +29,7 @@ enum worker_phase {
 struct worker {
 	struct pool *pool;
 	int number; /* from 1 on: slot number - 1 */
+	bool refuses; /* its place is that of the one that refuses clients: the policy counts it not */
 	enum worker_phase phase;
 	pid_t pid;
 	struct source control;
@@ -37,6 +38,8 @@ struct worker {
 	unsigned round; /* of the policy, as it was started */
 	bool was_ready, stopped;
 	bool said_goodbye;
+	int most;            /* connections that it may hold, as it said */
+	enum expiry expired; /* why it should be replaced */
 	bool failed;         /* it is ended for a fault of its own, and nobody had told it to go */
 	int signalled;       /* the last signal that we sent to end it; 0: none */
 	const char *because; /* why; static text */
@@ -52,6 +55,8 @@ void worker_go(struct worker *worker);
 bool worker_is_serving(const struct worker *worker);
 /* What the worker holds now, as its slot says; never more than it may. */
 int worker_connections(const struct worker *worker);
+/* How many clients it refused, as its slot says. */
+uint64_t worker_refused(const struct worker *worker);
 /* Tells it to finish, within the drain limit of its service; flags: RECORD_* of DRAIN. */
 void worker_drain(struct worker *worker, uint32_t flags, int64_t now);
 /* Sends a signal that is meant to end it; because: static text for the log. */
