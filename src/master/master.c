@@ -49,9 +49,11 @@ static int master_init(struct master *master, const struct master_options *optio
 	oom_init(&master->oom);
 	reload_init(master);
 	stop_init(master);
+	control_init(master);
 	if (loop_init(&master->loop) < 0 || signals_init(master) < 0 ||
 	    listeners_init(&master->listeners, &master->systemd) < 0)
 		return -1;
+	master->started_at = master->loop.now;
 	if (master->systemd.watchdog_ms > 0) {
 		deadline_init(&master->watchdog, on_watchdog, master);
 		on_watchdog(master, master->loop.now);
@@ -71,6 +73,7 @@ static void master_cleanup(struct master *master)
 	}
 	config_unref(master->config);
 	pidfile_remove_own(&master->pidfile);
+	control_cleanup(master);
 	signals_cleanup(master);
 	loop_cleanup(&master->loop);
 }
@@ -86,7 +89,10 @@ static void pool_left(struct master *master, struct pool *pool)
 		 "killed",
 		 pool->service->name, pool->generation, took, pool->cut, plural(pool->cut),
 		 pool->killed, plural(pool->killed));
-	master->killed += pool->killed;
+	if (master->phase == MASTER_STOPPING) {
+		master->killed += pool->killed;
+		master->cut += pool->cut;
+	}
 	pool_free(pool);
 }
 
