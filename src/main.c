@@ -3,18 +3,24 @@
 #include "autoconf.h"
 #include "config/config.h"
 #include "master/master.h"
+#include "master/program.h"
 #include "services/builtin.h"
 #include "worker/worker.h"
 
+#include <bsd/stdlib.h>
 #include <bsd/unistd.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 extern char **environ;
+
+/* What an upgrade runs us with: not for people. */
+enum { OPTION_RESUME = 256, OPTION_CHECK_STATE };
 
 static const char usage[] =
 	"usage: musterd [-c FILE] [-d] [-p FILE]   run, in the foreground unless -d\n"
@@ -28,10 +34,16 @@ static const char usage[] =
 	"  -h, --help           print this\n";
 
 static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'c' },  { "test", no_argument, NULL, 't' },
-	{ "print", no_argument, NULL, 'T' },         { "daemon", no_argument, NULL, 'd' },
-	{ "pidfile", required_argument, NULL, 'p' }, { "version", no_argument, NULL, 'V' },
-	{ "help", no_argument, NULL, 'h' },          { NULL },
+	{ "config", required_argument, NULL, 'c' },
+	{ "test", no_argument, NULL, 't' },
+	{ "print", no_argument, NULL, 'T' },
+	{ "daemon", no_argument, NULL, 'd' },
+	{ "pidfile", required_argument, NULL, 'p' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "resume", required_argument, NULL, OPTION_RESUME },
+	{ "check-state", required_argument, NULL, OPTION_CHECK_STATE },
+	{ NULL },
 };
 
 /* What we open must not become 0, 1 or 2: later they are taken for a terminal. */
@@ -73,23 +85,40 @@ static int check(const char *path, bool print)
 	return flush(stdout);
 }
 
+/* A descriptor above the standard ones; 0: it is none. */
+static int descriptor(const char *text)
+{
+	const char *error;
+	int fd = (int)strtonum(text, STDERR_FILENO + 1, INT_MAX, &error);
+
+	return error ? 0 : fd;
+}
+
 static int misuse(void)
 {
 	fputs(usage, stderr);
 	return EX_USAGE;
 }
 
-int main(int argc, char **argv)
+static int check_state(const struct master_options *options, int state)
+{
+	int status = master_check_state(options, state);
+	int flushed = flush(stdout);
+
+	return status ? status : flushed;
+}
+
+static int perform(int argc, char **argv, const struct program *program)
 {
 	struct master_options options = {
 		.conf_path = SYSCONFDIR "/musterd/musterd.conf",
 		.modules = builtin_modules,
 		.run = worker_main,
+		.program = program,
+		.version = PACKAGE_VERSION,
 	};
-	int task = 0, c;
+	int task = 0, state = 0, c;
 
-	open_standard_descriptors();
-	setproctitle_init(argc, argv, environ);
 	while ((c = getopt_long(argc, argv, "c:tTdp:Vh", long_options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
@@ -100,6 +129,15 @@ int main(int argc, char **argv)
 			break;
 		case 'p':
 			options.pidfile = optarg;
+			break;
+		case OPTION_RESUME:
+		case OPTION_CHECK_STATE:
+			state = descriptor(optarg);
+			if (!state) {
+				fprintf(stderr, "musterd: not a descriptor: %s\n", optarg);
+				return misuse();
+			}
+			task = c;
 			break;
 		case 't':
 		case 'T':
@@ -117,11 +155,31 @@ int main(int argc, char **argv)
 	}
 	if (task == 't' || task == 'T')
 		return check(options.conf_path, task == 'T');
-	if (!task)
+	if (task == OPTION_CHECK_STATE)
+		return check_state(&options, state);
+	if (task == OPTION_RESUME)
+		options.resume = state;
+	if (!task || task == OPTION_RESUME)
 		return master_run(&options);
 	if (task == 'V')
 		printf("musterd " PACKAGE_VERSION "\n");
 	else
 		fputs(usage, stdout);
 	return flush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	struct program program;
+	int status;
+
+	open_standard_descriptors();
+	if (program_init(&program, argv) < 0) {
+		perror("musterd");
+		return EX_OSERR;
+	}
+	setproctitle_init(argc, argv, environ);
+	status = perform(argc, argv, &program);
+	program_cleanup(&program);
+	return status;
 }

@@ -84,6 +84,13 @@ void log_use(const struct log_target *target, int fd)
 	log_replace_fd(fd);
 }
 
+void log_target_in_use(struct log_target *target_r)
+{
+	*target_r = (struct log_target){ .kind = current.kind,
+					 .facility = current.facility,
+					 .level = current.level };
+}
+
 int log_fd(void)
 {
 	return current.fd;

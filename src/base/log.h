@@ -28,6 +28,8 @@ int log_open_target(const struct log_target *target);
  */
 void log_use(const struct log_target *target, int fd);
 
+/* The target in use, without its path. */
+void log_target_in_use(struct log_target *target_r);
 /* The descriptor in use: to be kept in a child, or handed to a worker. */
 int log_fd(void);
 /* Another descriptor for the same target (after a rotation). fd is given. */

@@ -28,6 +28,8 @@ static const char MAGIC[8] = "musterd";
 
 enum { CHUNK = 16 << 10, FIRST_FD = 3, SLOTS_MAX = 1 << 20 };
 
+const int state_version = STATE_VERSION;
+
 /* Also in the bytes. */
 enum type { NUMBER = 1, DESCRIPTOR = 2, TEXT = 3 };
 
@@ -89,6 +91,7 @@ static const struct field master_fields[] = {
 	N(master, killed, 0, UINT_MAX),
 	N(master, tickets, 0, UINT_MAX),
 	N(master, ticket, 0, UINT_MAX),
+	N(master, queued, 0, UINT_MAX),
 };
 
 static const struct field config_fields[] = {
@@ -152,6 +155,9 @@ static const struct field worker_fields[] = {
 	FLAG(worker, failed),
 	N(worker, signalled, 0, _NSIG),
 	STRING(worker, because),
+#ifdef MUSTERD_STATE_NEXT
+	MUSTERD_STATE_NEXT, /* what the next version would add, in tests */
+#endif
 };
 
 static const struct field control_fields[] = {
@@ -294,8 +300,8 @@ char *saved_encode(const struct saved *saved, size_t *len_r)
 	if (!out)
 		return NULL;
 	put(out, MAGIC, sizeof(MAGIC));
-	put_number(out, MUSTERD_STATE_VERSION);
-	put_number(out, MUSTERD_STATE_OLDEST);
+	put_number(out, STATE_VERSION);
+	put_number(out, STATE_OLDEST);
 	put_number(out, RECORD_VERSION);
 	put_number(out, SLOT_VERSION);
 	put_number(out, sizeof(struct slot));
@@ -358,11 +364,11 @@ static bool get_header(struct reader *reader, size_t len)
 	if (!get(reader, &reader->version, sizeof(uint32_t)) ||
 	    !get(reader, &oldest, sizeof(oldest)))
 		return refuse(reader, "the state is damaged: its head is not whole");
-	if (oldest > MUSTERD_STATE_VERSION)
+	if (oldest > STATE_VERSION)
 		return refuse(
 			reader,
 			"the state has version %u, readable from %u on; this musterd reads %d",
-			reader->version, oldest, MUSTERD_STATE_VERSION);
+			reader->version, oldest, STATE_VERSION);
 	if (!get(reader, &record, sizeof(record)) || !get(reader, &slot, sizeof(slot)) ||
 	    !get(reader, &size, sizeof(size)) || !get(reader, &total, sizeof(total)) ||
 	    total != len || oldest > reader->version || reader->version == 0)

@@ -16,13 +16,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Tests build a program that is one version ahead, and one that also leaves this one behind. */
+#ifndef MUSTERD_STATE_AHEAD
+#define MUSTERD_STATE_AHEAD 0
+#endif
+#ifndef MUSTERD_STATE_APART
+#define MUSTERD_STATE_APART 0
+#endif
+
 /* The version that is written, and the oldest one that can do with it. How to raise them: HACKING.md. */
-#ifndef MUSTERD_STATE_VERSION
-#define MUSTERD_STATE_VERSION 1
-#endif
-#ifndef MUSTERD_STATE_OLDEST
-#define MUSTERD_STATE_OLDEST 1
-#endif
+enum { STATE_VERSION = 1 + MUSTERD_STATE_AHEAD, STATE_OLDEST = 1 + MUSTERD_STATE_APART };
+
+/* STATE_VERSION of the saved.c that is linked. */
+extern const int state_version;
 
 struct arena;
 
@@ -46,6 +52,7 @@ struct saved_master {
 	int64_t killed;  /* see struct master */
 	int64_t tickets; /* the last one given out */
 	int64_t ticket;  /* of this upgrade */
+	int64_t queued;  /* of the one that was asked for meanwhile; 0: none */
 };
 
 struct saved_config {

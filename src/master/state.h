@@ -12,6 +12,7 @@
 #include "master/master.h"
 #include "master/pidfile.h"
 #include "master/pool.h"
+#include "master/upgrade.h"
 
 #include "net/systemd.h"
 
@@ -42,6 +43,7 @@ struct reload {
 	struct log_target log_target;
 	int log_fd; /* opened, not in use yet */
 	struct pidfile pidfile;
+	bool roll_all; /* for an upgrade: the next one counts all services as changed */
 };
 
 struct master {
@@ -65,6 +67,11 @@ struct master {
 	struct pool_list pools; /* of all generations, the oldest first */
 	struct totals_list totals;
 	struct reload reload;
+	struct upgrade upgrade;
+	struct saved *
+		resumed; /* we took over from another program: what it said; texts are borrowed from it */
+	unsigned
+		tickets; /* the last one given out, to who is answered when what was asked for is over */
 	unsigned killed; /* workers killed while stopping */
 };
 

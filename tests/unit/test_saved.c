@@ -70,7 +70,7 @@ START_TEST(what_was_written_is_read)
 
 	ck_assert_msg(saved != NULL, "%s", reason);
 	is_the_fixture(saved);
-	ck_assert_int_eq(saved->master->state_version, MUSTERD_STATE_VERSION);
+	ck_assert_int_eq(saved->master->state_version, STATE_VERSION);
 	saved_free(saved);
 	free(bytes);
 }
@@ -84,11 +84,11 @@ START_TEST(what_a_later_version_adds_is_skipped)
 	char *longer = fixture_longer(bytes, len, &longer_len);
 	struct saved *saved;
 
-	set_u32(longer, HEAD_VERSION, MUSTERD_STATE_VERSION + 7);
+	set_u32(longer, HEAD_VERSION, STATE_VERSION + 7);
 	saved = decode(longer, longer_len, reason);
 	ck_assert_msg(saved != NULL, "%s", reason);
 	is_the_fixture(saved);
-	ck_assert_int_eq(saved->master->state_version, MUSTERD_STATE_VERSION + 7);
+	ck_assert_int_eq(saved->master->state_version, STATE_VERSION + 7);
 	saved_free(saved);
 	free(longer);
 	free(bytes);
@@ -121,10 +121,10 @@ START_TEST(what_is_not_for_this_version_is_refused_in_words)
 	char *bytes = encode(fixture_state(), &len);
 
 	snprintf(expected, sizeof(expected),
-		 "version %d, readable from %d on; this musterd reads %d",
-		 MUSTERD_STATE_VERSION + 2, MUSTERD_STATE_VERSION + 1, MUSTERD_STATE_VERSION);
-	set_u32(bytes, HEAD_VERSION, MUSTERD_STATE_VERSION + 2);
-	set_u32(bytes, HEAD_OLDEST, MUSTERD_STATE_VERSION + 1);
+		 "version %d, readable from %d on; this musterd reads %d", STATE_VERSION + 2,
+		 STATE_VERSION + 1, STATE_VERSION);
+	set_u32(bytes, HEAD_VERSION, STATE_VERSION + 2);
+	set_u32(bytes, HEAD_OLDEST, STATE_VERSION + 1);
 	is_refused(bytes, len, expected);
 	free(bytes);
 	is_refused_with(HEAD_RECORD, RECORD_VERSION + 1, "version 2 of the records");
