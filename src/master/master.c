@@ -170,7 +170,8 @@ static int resume(const struct master_options *options)
 	if (master)
 		master->resumed = resume_read(state, reason);
 	if (!master || !master->resumed) {
-		log_err("--resume is for a musterd that is upgraded: %s", reason);
+		log_err("--resume is for a musterd that is upgraded; descriptor %d: %s", state,
+			reason);
 		free(master);
 		return EX_USAGE;
 	}

@@ -56,8 +56,7 @@ struct saved *resume_read(int fd, char reason[RESUME_REASON_MAX])
 	if (data)
 		saved = saved_decode(data, len, why);
 	if (!saved)
-		snprintf(reason, RESUME_REASON_MAX, "descriptor %d: %s", fd,
-			 data ? why : strerror(errno));
+		snprintf(reason, RESUME_REASON_MAX, "%s", data ? why : strerror(errno));
 	free(data);
 	return saved;
 }

@@ -28,6 +28,7 @@ extern char **environ;
 enum {
 	CHECK_LIMIT_MS = 30000, /* a name service that does not answer */
 	OUTPUT_MAX = 32 << 10,  /* of the checker */
+	LINES_MAX = 80,         /* of it in the log */
 	EXIT_NOT_RUN = 127      /* of the child that was to run it */
 };
 
@@ -223,7 +224,7 @@ static void begin(struct master *master)
 
 /* -------------------------------------------------------------------------- what it answered ---- */
 
-/* Logs every line that it said, and gives the first one. */
+/* Gives the first line that it said, which the refusal will hold, and logs the others. */
 static void log_output(const struct upgrade *upgrade, const char *path, char *first, size_t size)
 {
 	char *said = calloc(1, OUTPUT_MAX + 1), *line, *rest = said;
@@ -232,13 +233,13 @@ static void log_output(const struct upgrade *upgrade, const char *path, char *fi
 	first[0] = '\0';
 	if (!said || pread(upgrade->output, said, OUTPUT_MAX, 0) < 0)
 		rest = NULL;
-	while (lines < CONF_ERRORS_MAX * 4 && (line = strsep(&rest, "\n"))) {
+	while (lines < LINES_MAX && (line = strsep(&rest, "\n"))) {
 		if (!*line)
 			continue;
-		if (!first[0])
+		if (lines++)
+			log_err("%s: %s", path, line);
+		else
 			snprintf(first, size, "%s", line);
-		log_line(LOG_ERR, "%s: %s", path, line);
-		lines++;
 	}
 	free(said);
 }
