@@ -151,7 +151,8 @@ static void count_workers(struct status_service *service, const struct pool *poo
 		const struct worker *worker = &pool->worker[i];
 		int held;
 
-		if (worker->phase == WORKER_NONE)
+		/* One that refuses clients has none that are served. */
+		if (worker->phase == WORKER_NONE || worker->refuses)
 			continue;
 		held = worker_connections(worker);
 		service->alive++;
