@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "master/master.h"
 #include "services/builtin.h"
+#include "worker/trace.h"
 #include "worker/worker.h"
 
 #include <bsd/unistd.h>
@@ -117,8 +118,10 @@ int main(int argc, char **argv)
 	}
 	if (task == 't' || task == 'T')
 		return check(options.conf_path, task == 'T');
-	if (!task)
+	if (!task) {
+		trace_prime(); /* once for all workers */
 		return master_run(&options);
+	}
 	if (task == 'V')
 		printf("musterd " PACKAGE_VERSION "\n");
 	else

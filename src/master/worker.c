@@ -165,6 +165,8 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 		worker->phase = WORKER_ENDING;
 		expect_end(worker, now + WORKER_GRACE_MS);
 		return true;
+	case RECORD_EXPIRED:
+		return true;
 	case RECORD_TRACE:
 		handle_trace(worker, record->value, fd, now);
 		return true;
