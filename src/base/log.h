@@ -9,6 +9,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <syslog.h>
 
 enum log_kind { LOG_TO_STDERR = 0, LOG_TO_FILE = 1, LOG_TO_SYSLOG = 2 };
@@ -29,6 +30,12 @@ int log_open_target(const struct log_target *target);
  */
 void log_use(const struct log_target *target, int fd);
 
+/* A target without its path as one number that a record can carry; and its use by who received it. */
+int64_t log_target_encode(const struct log_target *target);
+void log_use_encoded(int64_t code, int fd);
+
+/* The target in use, without its path. */
+void log_target_in_use(struct log_target *target_r);
 /* The descriptor in use: to be kept in a child, or handed to a worker. */
 int log_fd(void);
 /* Another descriptor for the same target (after a rotation). fd is given. */

@@ -101,7 +101,8 @@ static void worker_died(struct worker *worker, const siginfo_t *info, int64_t no
 		pool->killed++;
 	if (!expected) {
 		pool->totals->deaths++;
-		policy_died(&pool->policy, worker->round, worker->was_ready, death.age, now);
+		policy_died(worker_policy(worker), worker->round, worker->was_ready, death.age,
+			    now);
 	}
 	worker_clear(worker);
 	if (starting)
@@ -156,9 +157,14 @@ static void child_changed(struct master *master, const siginfo_t *info)
 		     info->si_code == CLD_DUMPED;
 	struct worker *worker;
 
-	if (info->si_pid == master->reload.checker) {
+	if (info->si_pid == master->reload.checker.pid) {
 		if (ended)
 			reload_checked(master, info);
+		return;
+	}
+	if (info->si_pid == master->upgrade.checker) {
+		if (ended)
+			upgrade_checked(master, info);
 		return;
 	}
 	worker = find_worker(master, info->si_pid);

@@ -6,6 +6,8 @@
 #ifndef MASTER_STATE_H
 #define MASTER_STATE_H
 
+#include "master/checker.h"
+#include "master/control.h"
 #include "master/daemon.h"
 #include "master/listeners.h"
 #include "master/loop.h"
@@ -13,6 +15,7 @@
 #include "master/oom.h"
 #include "master/pidfile.h"
 #include "master/pool.h"
+#include "master/upgrade.h"
 
 #include "net/systemd.h"
 
@@ -21,6 +24,7 @@
 enum master_phase {
 	MASTER_BOOTING, /* the first generation does not serve yet */
 	MASTER_RUNNING,
+	MASTER_CLOSING, /* the shutdown delay: it serves, but calls itself not ready */
 	MASTER_STOPPING
 };
 
@@ -30,19 +34,31 @@ enum reload_phase {
 	RELOAD_STARTING  /* the workers of the new generation set themselves up */
 };
 
+/* How the last reload that is over has ended. */
+struct reload_outcome {
+	int64_t at; /* 0: there was none */
+	bool ok;
+	char text[1024];
+};
+
 /* The transaction that makes a new configuration the running one. The start is the first. */
 struct reload {
 	enum reload_phase phase;
-	bool queued; /* another one was asked for meanwhile */
+	unsigned ticket;    /* of what is under way; 0: nobody asked */
+	bool dry;           /* only the plan is wanted */
+	bool roll;          /* services that did not change get new workers too */
+	unsigned next;      /* the ticket of the reload that waits; 0: none does */
+	bool next_roll;     /* it is to roll */
+	unsigned next_plan; /* the ticket of the plan that waits; 0 */
 	int64_t began_at;
-	pid_t checker;
-	int captured;          /* memfd that the checker writes */
-	struct deadline limit; /* of the checker */
-	bool timed_out;        /* it was killed for that */
+	struct checker checker;
 	struct config *config;
+	struct plan *plan;
 	struct log_target log_target;
 	int log_fd; /* opened, not in use yet */
 	struct pidfile pidfile;
+	struct control_socket control;
+	struct reload_outcome last;
 };
 
 struct master {
@@ -59,6 +75,7 @@ struct master {
 	struct systemd systemd;
 	struct deadline watchdog;
 	struct pidfile pidfile;
+	struct control control;
 
 	struct config *config; /* the running one; NULL before the first */
 	unsigned generation;   /* the newest number given */
@@ -66,7 +83,14 @@ struct master {
 	struct pool_list pools; /* of all generations, the oldest first */
 	struct totals_list totals;
 	struct reload reload;
-	unsigned killed; /* workers killed while stopping */
+	unsigned tickets;       /* the last one given */
+	struct deadline closed; /* the end of the shutdown delay */
+	unsigned serving;       /* the generation that serves; 0: none yet */
+	int64_t started_at;
+	struct upgrade upgrade;
+	struct saved *
+		resumed; /* we took over from another program: what it said; texts are borrowed from it */
+	unsigned killed, cut; /* workers killed and connections cut while stopping */
 	struct oom oom;
 };
 
@@ -84,9 +108,18 @@ void reap_init_totals(struct totals *totals);
 /* Logs now what is still counted of deaths that were not told one by one. */
 void reap_tell_rest(struct master *master);
 
-/* reload.c */
+/*
+ * reload.c. A ticket names something that was asked for: who asked is answered under it when that is over.
+ * 0: it was not taken, because the master is about to stop.
+ */
 void reload_init(struct master *master);
-void reload_request(struct master *master);
+unsigned reload_request(struct master *master);
+/* A reload in which the services that did not change get new workers too. */
+unsigned reload_request_roll(struct master *master);
+/* Reads and compares as a reload does, and ends there: the plan is the answer. */
+unsigned plan_request(struct master *master);
+/* Nothing that waits begins any more: the master stops. */
+void reload_forget(struct master *master);
 /* The checker has ended. */
 void reload_checked(struct master *master, const siginfo_t *info);
 /* Undoes what was begun. */
@@ -95,7 +128,12 @@ void reload_refuse(struct master *master, int exit_status, const char *format, .
 /* Goes on as far as it can. True: it did, so there may be more to do at once. */
 bool reload_settle(struct master *master);
 
-/* stop.c */
+/* upgrade.c: the ticket of the upgrade. */
+unsigned upgrade_request(struct master *master);
+
+/* stop.c: nobody accepts any more; after the shutdown delay, if there is one. */
+void stop_init(struct master *master);
+bool is_stopping(const struct master *master);
 void stop_gracefully(struct master *master);
 void stop_at_once(struct master *master, const char *because);
 /* True: all is gone. */
@@ -104,6 +142,7 @@ bool stop_settle(struct master *master);
 /* logs.c: the descriptor for a configuration's log; what it became in *target_r. -1 with errno. */
 int logs_open(const struct master *master, const struct config *config,
 	      struct log_target *target_r);
-void logs_reopen(struct master *master);
+/* 0, or -1 with errno (logged): the running log could not be opened anew. */
+int logs_reopen(struct master *master);
 
 #endif

@@ -99,7 +99,13 @@ static void on_deadline(void *owner, int64_t now)
 
 void worker_init(struct worker *worker, struct pool *pool, int number)
 {
-	*worker = (struct worker){ .pool = pool, .number = number, .control.fd = -1 };
+	*worker = (struct worker){
+		.pool = pool,
+		.number = number,
+		.refuses = pool->service->overflow_refuse && number == (int)pool->board.slots,
+		.control.fd = -1,
+		.most = pool->service->connections,
+	};
 	deadline_init(&worker->deadline, on_deadline, worker);
 }
 
@@ -111,6 +117,8 @@ void worker_go(struct worker *worker)
 	deadline_clear(&worker->pool->master->loop.deadlines, &worker->deadline);
 	/* A failure means that it has died, which is noticed elsewhere. */
 	record_send(worker->control.fd, RECORD_GO, 0, 0, -1);
+	if (worker->pool->master->phase == MASTER_CLOSING)
+		record_send(worker->control.fd, RECORD_CLOSING, 0, 0, -1);
 	watch_begin(worker->pool);
 }
 
@@ -146,12 +154,20 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 			return worker->phase == WORKER_ENDING;
 		worker->phase = WORKER_READY;
 		worker->was_ready = true;
-		policy_ready(&pool->policy, worker->round, now);
+		if (record->value > 0 && record->value < pool->service->connections)
+			worker->most = (int)record->value;
+		policy_ready(worker_policy(worker), worker->round, now);
 		pool->dirty = true;
-		if (pool->phase == POOL_SERVING)
+		if (pool->phase == POOL_SERVING && !pool->paused)
 			worker_go(worker);
 		else
 			deadline_clear(&pool->master->loop.deadlines, &worker->deadline);
+		return true;
+	case RECORD_EXPIRED:
+		if (record->value != EXPIRY_REQUESTS && record->value != EXPIRY_MEMORY)
+			return false;
+		worker->expired = (enum expiry)record->value;
+		pool->dirty = true;
 		return true;
 	case RECORD_GOODBYE:
 		/* Once: each gives it time to leave. */
@@ -164,8 +180,6 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 			worker->because = "it said goodbye";
 		worker->phase = WORKER_ENDING;
 		expect_end(worker, now + WORKER_GRACE_MS);
-		return true;
-	case RECORD_EXPIRED:
 		return true;
 	case RECORD_TRACE:
 		handle_trace(worker, record->value, fd, now);
@@ -227,6 +241,11 @@ static void on_control(void *owner)
 		expect_end(worker, now + WORKER_GRACE_MS);
 }
 
+int worker_watch(struct worker *worker, int control)
+{
+	return loop_add(&worker->pool->master->loop, &worker->control, control, on_control, worker);
+}
+
 /* ----------------------------------------------------------------------------- starting ---- */
 
 struct birth {
@@ -267,7 +286,8 @@ static pid_t fork_worker(struct pool *pool, struct worker *worker, int control)
 			  .board = &pool->board,
 			  .number = worker->number,
 			  .generation = pool->generation,
-			  .master = getpid() },
+			  .master = getpid(),
+			  .refuses = worker->refuses },
 	};
 	struct master *master = pool->master;
 	int *keep = malloc((pool->listeners + 3) * sizeof(*keep));
@@ -294,7 +314,7 @@ int worker_start(struct worker *worker, int64_t now)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -1;
-	if (loop_add(&pool->master->loop, &worker->control, ends[0], on_control, worker) < 0)
+	if (worker_watch(worker, ends[0]) < 0)
 		goto fail;
 	slot_set_state(slot, SLOT_STARTING, now);
 	worker->pid = fork_worker(pool, worker, ends[1]);
@@ -303,7 +323,8 @@ int worker_start(struct worker *worker, int64_t now)
 	fd_close(&ends[1]);
 	worker->phase = WORKER_STARTING;
 	worker->started_at = worker->fresh_since = now;
-	worker->round = pool->policy.round;
+	worker->round = worker_policy(worker)->round;
+	worker->most = pool->service->connections;
 	expect_end(worker, now + pool->service->boot_ms);
 	log_debug("worker %s %d started (pid %d)", pool->service->name, worker->number,
 		  (int)worker->pid);
@@ -335,9 +356,22 @@ int worker_connections(const struct worker *worker)
 {
 	const struct slot *slot = &worker->pool->board.slot[worker->number - 1];
 	uint32_t held = atomic_load_explicit(&slot->connections, memory_order_relaxed);
-	uint32_t most = (uint32_t)worker->pool->service->connections;
+	uint32_t most = (uint32_t)worker->most;
 
 	return (int)(held < most ? held : most);
+}
+
+/* What a worker scribbled into its slot must not make the totals turn over. */
+static uint64_t believable(const _Atomic uint64_t *counter)
+{
+	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+	return value < (uint64_t)1 << 48 ? value : 0;
+}
+
+uint64_t worker_refused(const struct worker *worker)
+{
+	return believable(&worker->pool->board.slot[worker->number - 1].refused);
 }
 
 void worker_drain(struct worker *worker, uint32_t flags, int64_t now)

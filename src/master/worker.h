@@ -30,6 +30,7 @@ enum worker_phase {
 struct worker {
 	struct pool *pool;
 	int number; /* from 1 on: slot number - 1 */
+	bool refuses; /* its place is that of the one that refuses clients: the policy counts it not */
 	enum worker_phase phase;
 	pid_t pid;
 	struct source control;
@@ -38,6 +39,8 @@ struct worker {
 	unsigned round; /* of the policy, as it was started */
 	bool was_ready;
 	bool said_goodbye;
+	int most;            /* connections that it may hold, as it said */
+	enum expiry expired; /* why it should be replaced */
 	bool failed;         /* it is ended for a fault of its own, and nobody had told it to go */
 	int signalled;       /* the last signal that we sent to end it; 0: none */
 	const char *because; /* why */
@@ -60,6 +63,8 @@ struct worker {
 
 /* An empty place. */
 void worker_init(struct worker *worker, struct pool *pool, int number);
+/* Listens to a worker over our end of its socketpair (given), which is not watched yet. 0 or -1 with errno. */
+int worker_watch(struct worker *worker, int control);
 /* Forks it, into an empty place. 0, or -1 with errno: the place is still empty. */
 int worker_start(struct worker *worker, int64_t now);
 /* It is READY and accepts from now on. */
@@ -70,6 +75,8 @@ bool worker_is_serving(const struct worker *worker);
 void worker_view(const struct worker *worker, struct slot_view *view_r, int64_t now);
 /* What the worker holds now, as its slot says; never more than it may. */
 int worker_connections(const struct worker *worker);
+/* How many clients it refused, as its slot says. */
+uint64_t worker_refused(const struct worker *worker);
 /* Tells it to finish, within the drain limit of its service; flags: RECORD_* of DRAIN. */
 void worker_drain(struct worker *worker, uint32_t flags, int64_t now);
 /* Sends a signal that is meant to end it; because: for the log, static text or the worker's `reason`. */
