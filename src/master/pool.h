@@ -18,6 +18,7 @@
 #include "master/policy.h"
 #include "master/queue.h"
 #include "master/queue_watch.h"
+#include "master/tally.h"
 #include "master/worker.h"
 
 #include <bsd/sys/queue.h>
@@ -42,6 +43,8 @@ struct totals {
 	struct {
 		uint64_t accepted, requests, limited, cut, refused;
 	} shown; /* in the last status, with live slots */
+	struct tally tally;
+	struct deadline tally_end;
 };
 
 struct pool {
@@ -71,6 +74,7 @@ struct pool {
 	bool paused;             /* no worker accepts */
 	bool full;               /* all its workers are busy, as last logged */
 	struct deadline look;    /* the policy asked to be asked again */
+	struct deadline watch;   /* over the health of its workers: watch.h */
 	bool dirty;              /* something happened: ask the policy in this turn */
 	bool degraded;           /* as last logged */
 	unsigned cut;            /* connections that the end of its workers cut */

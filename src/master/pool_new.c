@@ -2,6 +2,7 @@
 /* Making and unmaking pools, as pool.h says: listeners, scoreboard, places for workers. */
 #include "base/log.h"
 #include "master/state.h"
+#include "master/watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ static struct totals *totals_of(struct master *master, const char *service)
 		free(totals);
 		return NULL;
 	}
+	reap_init_totals(totals);
 	SLIST_INSERT_HEAD(&master->totals, totals, link);
 	return totals;
 }
@@ -199,6 +201,7 @@ struct pool *pool_new(struct master *master, struct config *config,
 	pool->board.fd = -1;
 	pool->dirty = true;
 	deadline_init(&pool->look, on_look, pool);
+	deadline_init(&pool->watch, watch_fire, pool);
 	TAILQ_INSERT_TAIL(&master->pools, pool, link);
 	pool->totals = totals_of(master, service->name);
 	if (pool->totals && make_places(pool) == 0 && take_listeners(pool, error_r) == 0)
@@ -215,6 +218,7 @@ out_of_memory:
 void pool_free(struct pool *pool)
 {
 	deadline_clear(&pool->master->loop.deadlines, &pool->look);
+	deadline_clear(&pool->master->loop.deadlines, &pool->watch);
 	TAILQ_REMOVE(&pool->master->pools, pool, link);
 	free(pool->worker);
 	board_cleanup(&pool->board);

@@ -77,7 +77,8 @@ static struct crowd count_workers(const struct pool *pool, int64_t now)
 		counts->starting +=
 			worker->phase == WORKER_STARTING || worker->phase == WORKER_READY;
 		counts->leaving += worker->phase == WORKER_ENDING && worker->expired;
-		if (worker->phase != WORKER_SERVING)
+		/* A stuck one is replaced at once. */
+		if (worker->phase != WORKER_SERVING || worker->stuck_since)
 			continue;
 		counts->serving++;
 		look_at_age(worker, counts, now);
@@ -184,7 +185,11 @@ static void log_degraded(struct pool *pool, int64_t now)
 			    clock_text(POLICY_DELAY_MAX_MS, most));
 	if (!degraded && pool->degraded)
 		log_notice("service %s is no longer degraded", pool->service->name);
+	if (degraded == pool->degraded)
+		return;
 	pool->degraded = degraded;
+	if (pool->phase == POOL_SERVING)
+		notify_status(pool->master);
 }
 
 /* ----------------------------------------------------------------------------- the queue ---- */

@@ -389,6 +389,7 @@ static void keep_pools(struct master *master)
 			continue;
 		pool = find_serving(master, service->name);
 		pool_keep(pool, reload->config, service->new_service);
+		pool_reset(pool);
 		pool_reopen(pool, &reload->log_target, reload->log_fd);
 	}
 }

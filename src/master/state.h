@@ -12,6 +12,7 @@
 #include "master/listeners.h"
 #include "master/loop.h"
 #include "master/master.h"
+#include "master/oom.h"
 #include "master/pidfile.h"
 #include "master/pool.h"
 
@@ -86,14 +87,22 @@ struct master {
 	unsigned serving;       /* the generation that serves; 0: none yet */
 	int64_t started_at;
 	unsigned killed, cut; /* workers killed and connections cut while stopping */
+	struct oom oom;
 };
 
 /* signals.c: blocks and watches what we handle. 0 or -1 with errno. */
 int signals_init(struct master *master);
 void signals_cleanup(struct master *master);
 
+/* master.c: tells systemd how the running configuration does: serving, or what is degraded. */
+void notify_status(const struct master *master);
+
 /* reap.c: all children that ended, stopped or went on. */
 void reap_children(struct master *master);
+/* What must be known before the first death. */
+void reap_init_totals(struct totals *totals);
+/* Logs now what is still counted of deaths that were not told one by one. */
+void reap_tell_rest(struct master *master);
 
 /*
  * reload.c. A ticket names something that was asked for: who asked is answered under it when that is over.
