@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPT_AGAIN_MS = 1000, ACCEPTS_AT_ONCE = 64, UNREAD_MAX = 64 << 10 };
+enum { ACCEPT_AGAIN_MS = 1000, ACCEPTS_AT_ONCE = 4, UNREAD_MAX = 64 << 10 };
 
 static const char *const words[] = {
 	[CONTROL_OK] = "ok",
@@ -377,12 +377,9 @@ static void accept_later(struct master *master)
 	deadline_set(&master->loop.deadlines, &control->again, master->loop.now + ACCEPT_AGAIN_MS);
 }
 
-/* Those who wait, but not for ever. */
-static void on_connections(void *owner)
+static void accept_clients(struct master *master, int most)
 {
-	struct master *master = owner;
-
-	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+	for (int i = 0; i < most; i++) {
 		int fd = accept4(master->control.socket.listener.fd, NULL, NULL,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -396,6 +393,12 @@ static void on_connections(void *owner)
 			accept_later(master);
 		return;
 	}
+}
+
+/* Few in a turn: who has been answered by then has left its place to the next. */
+static void on_connections(void *owner)
+{
+	accept_clients(owner, ACCEPTS_AT_ONCE);
 }
 
 static void watch(struct master *master)
@@ -530,7 +533,7 @@ void control_commit(struct master *master, struct control_socket *new)
 	} else {
 		/* Those who have connected already are not left. */
 		if (control->source.fd >= 0)
-			on_connections(master);
+			accept_clients(master, CONTROL_BACKLOG);
 		if (control->socket.listener.fd >= 0)
 			stop_listening(master);
 		control->socket = *new;

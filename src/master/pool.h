@@ -40,11 +40,11 @@ struct totals {
 	uint64_t refused; /* clients, by `overflow refuse` */
 	uint64_t waits;   /* times that the pool was full */
 	uint64_t deaths;  /* not in order */
+	struct tally tally;
+	struct deadline tally_end;
 	struct {
 		uint64_t accepted, requests, limited, cut, refused;
 	} shown; /* in the last status, with live slots */
-	struct tally tally;
-	struct deadline tally_end;
 };
 
 struct pool {

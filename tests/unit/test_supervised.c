@@ -153,6 +153,7 @@ START_TEST(a_paused_worker_serves_what_it_has_and_takes_nothing)
 	one = ask("a\n");
 	client_expect(one, "a\n");
 	worker_fixture_send(&fixture, RECORD_PAUSE, 0, 0);
+	worker_fixture_settle(&fixture);
 	two = ask("b\n");
 	worker_fixture_send(&fixture, RECORD_TRY_ACCEPT, 0, 0);
 	client_send(one, "c\n");
@@ -260,9 +261,11 @@ START_TEST(a_worker_that_waits_is_not_disturbed_by_being_asked)
 
 	begin(&lines, _i);
 	worker_fixture_start(&fixture);
-	kill(fixture.pid, SIGUSR2);
-	worker_fixture_expect_trace(&fixture, trace, sizeof(trace));
-	ck_in_trace("control_wait+0x");
+	/* It may still be on its way from READY to there. */
+	do {
+		kill(fixture.pid, SIGUSR2);
+		worker_fixture_expect_trace(&fixture, trace, sizeof(trace));
+	} while (!is_in_trace("control_wait+0x"));
 	worker_fixture_send(&fixture, RECORD_GO, 0, 0);
 	worker_fixture_wait_state(&fixture, SLOT_IDLE);
 	kill(fixture.pid, SIGUSR2);
