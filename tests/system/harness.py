@@ -380,12 +380,18 @@ class Load:
     """tests/tools/load running against a server; stop() gives what it counted."""
 
     def __init__(self, case, port, bodies, keep_alive=8, per_request=8, pause_ms=2, path="/",
-                 host="127.0.0.1"):
+                 host="127.0.0.1", failures=None):
+        """host: an address, or the path of a Unix socket. failures: a file for all failures, as JSON lines."""
         command = [LOAD, "-k", str(keep_alive), "-c", str(per_request), "-w", str(pause_ms), "-p", path]
         for body in bodies:
             command += ["-b", str(body)]
-        self.process = subprocess.Popen(command + [host, str(port)], stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True)
+        command += [str(host)] if isinstance(host, pathlib.Path) else [host, str(port)]
+        with contextlib.ExitStack() as stack:
+            stderr = subprocess.STDOUT
+            if failures:
+                command.insert(1, "-v")
+                stderr = stack.enter_context(open(failures, "wb"))
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
         case.defer(self.kill)
         # It says so when each of its clients has had an answer.
         if select.select([self.process.stdout], [], [], deadline(30))[0]:
