@@ -27,7 +27,7 @@ int record_receive(int sock, struct record *record, int *fd_r)
 	if (n < 0)
 		return -1;
 	if (n != sizeof(*record) || record->version != RECORD_VERSION ||
-	    record->type < RECORD_READY || record->type > RECORD_GOODBYE) {
+	    record->type < RECORD_READY || record->type > RECORD_TRACE) {
 		fd_close(fd_r);
 		errno = EPROTO;
 		return -1;

@@ -84,6 +84,21 @@ void log_use(const struct log_target *target, int fd)
 	log_replace_fd(fd);
 }
 
+int64_t log_target_encode(const struct log_target *target)
+{
+	return (int64_t)target->kind | (int64_t)target->level << 8 |
+	       (int64_t)target->facility << 16;
+}
+
+void log_use_encoded(int64_t code, int fd)
+{
+	struct log_target target = { .kind = (enum log_kind)(code & 0xff),
+				     .level = (int)(code >> 8 & 0xff),
+				     .facility = (int)(code >> 16 & 0xffff) };
+
+	log_use(&target, fd);
+}
+
 int log_fd(void)
 {
 	return current.fd;

@@ -8,6 +8,7 @@
 #define BASE_LOG_H
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <syslog.h>
 
 enum log_kind { LOG_TO_STDERR = 0, LOG_TO_FILE = 1, LOG_TO_SYSLOG = 2 };
@@ -27,6 +28,10 @@ int log_open_target(const struct log_target *target);
  * kept. Before the first call lines go to standard error at level info.
  */
 void log_use(const struct log_target *target, int fd);
+
+/* A target without its path as one number that a record can carry; and its use by who received it. */
+int64_t log_target_encode(const struct log_target *target);
+void log_use_encoded(int64_t code, int fd);
 
 /* The descriptor in use: to be kept in a child, or handed to a worker. */
 int log_fd(void);

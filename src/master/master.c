@@ -46,6 +46,7 @@ static int master_init(struct master *master, const struct master_options *optio
 	TAILQ_INIT(&master->pools);
 	SLIST_INIT(&master->totals);
 	reload_init(master);
+	stop_init(master);
 	if (loop_init(&master->loop) < 0 || signals_init(master) < 0 ||
 	    listeners_init(&master->listeners, &master->systemd) < 0)
 		return -1;

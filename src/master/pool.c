@@ -30,6 +30,42 @@ static void start_workers(struct pool *pool, int n, int64_t now)
 	}
 }
 
+/* -------------------------------------------------------------------- before it serves ---- */
+
+static int count_phase(const struct pool *pool, enum worker_phase phase)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < pool->board.slots; i++)
+		n += pool->worker[i].phase == phase;
+	return n;
+}
+
+int pool_alive(const struct pool *pool)
+{
+	return (int)pool->board.slots - count_phase(pool, WORKER_NONE);
+}
+
+/* At the start there is nothing to protect, so all start at once. */
+static int first_workers(const struct pool *pool)
+{
+	int lowest = policy_lowest(&pool->policy);
+	bool proven = pool->master->phase == MASTER_BOOTING || count_phase(pool, WORKER_READY);
+
+	return proven && lowest > 1 ? lowest : 1;
+}
+
+/* A generation that is not committed is not sized by the policy yet. */
+static bool settle_start(struct pool *pool, int64_t now)
+{
+	int missing = first_workers(pool) - pool_alive(pool);
+	bool more = missing > POOL_SPAWN_BATCH;
+
+	start_workers(pool, more ? POOL_SPAWN_BATCH : missing, now);
+	pool->dirty = more && pool->phase == POOL_STARTING;
+	return pool->dirty;
+}
+
 /* ------------------------------------------------------------------------ the decision ---- */
 
 static struct policy_counts count_workers(const struct pool *pool)
@@ -98,12 +134,12 @@ bool pool_settle(struct pool *pool, int64_t now)
 	if (!pool->dirty || pool->phase == POOL_ENDING)
 		return false;
 	pool->dirty = false;
+	if (pool->phase == POOL_STARTING)
+		return settle_start(pool, now);
 	counts = count_workers(pool);
 	decision = policy_decide(&pool->policy, &counts, now);
 	more = decision.start > POOL_SPAWN_BATCH;
 	start_workers(pool, more ? POOL_SPAWN_BATCH : decision.start, now);
-	if (pool->phase == POOL_ENDING)
-		return false;
 	while (decision.retire-- > 0 && (worker = idlest(pool)))
 		worker_drain(worker, 0, now);
 	log_degraded(pool, now);
@@ -137,23 +173,11 @@ void pool_move(struct pool *pool, int by)
 
 /* -------------------------------------------------------------------- the life of a pool ---- */
 
-static int count_phase(const struct pool *pool, enum worker_phase phase)
-{
-	int n = 0;
-
-	for (size_t i = 0; i < pool->board.slots; i++)
-		n += pool->worker[i].phase == phase;
-	return n;
-}
-
-int pool_alive(const struct pool *pool)
-{
-	return (int)pool->board.slots - count_phase(pool, WORKER_NONE);
-}
-
 bool pool_is_ready(const struct pool *pool)
 {
-	return count_phase(pool, WORKER_READY) >= policy_lowest(&pool->policy);
+	int lowest = policy_lowest(&pool->policy);
+
+	return count_phase(pool, WORKER_READY) >= (lowest > 1 ? lowest : 1);
 }
 
 void pool_commit(struct pool *pool)
@@ -197,19 +221,28 @@ void pool_kill(struct pool *pool, int signal, const char *because, int64_t now)
 		begin_end(pool, now);
 }
 
-void pool_reopen(struct pool *pool, int fd)
+void pool_reopen(struct pool *pool, const struct log_target *target, int fd)
 {
 	for (size_t i = 0; i < pool->board.slots; i++) {
 		struct worker *worker = &pool->worker[i];
 
-		if (worker->control.fd < 0 ||
-		    record_send(worker->control.fd, RECORD_REOPEN, 0, 0, fd) == 0)
+		if (worker->control.fd < 0 || record_send(worker->control.fd, RECORD_REOPEN, 0,
+							  log_target_encode(target), fd) == 0)
 			continue;
 		/* It may have died already, and is reaped next. */
 		if (errno != EPIPE && errno != ECONNRESET)
 			log_warning("cannot hand the new log to worker %s %d (pid %d): %s",
 				    pool->service->name, worker->number, (int)worker->pid,
 				    strerror(errno));
+	}
+}
+
+void pool_tell(struct pool *pool, enum record_type type)
+{
+	/* A failure means that it has died, which is noticed elsewhere. */
+	for (size_t i = 0; i < pool->board.slots; i++) {
+		if (pool->worker[i].phase == WORKER_SERVING)
+			record_send(pool->worker[i].control.fd, type, 0, 0, -1);
 	}
 }
 

@@ -53,6 +53,7 @@ struct pool {
 	struct deadline look; /* the policy asked to be asked again */
 	bool dirty;           /* something happened: ask the policy in this turn */
 	bool degraded;        /* as last logged */
+	bool paused;          /* its workers accept nothing until it is resumed */
 	unsigned cut;         /* connections that the end of its workers cut */
 	unsigned killed;      /* workers that had to be killed while it ended */
 	int64_t ending_at;
@@ -71,12 +72,17 @@ void pool_free(struct pool *pool);
 bool pool_settle(struct pool *pool, int64_t now);
 
 int pool_alive(const struct pool *pool); /* workers not yet reaped */
-/* All that a new generation starts with are READY. */
+/* All that a new generation starts with are READY. The first, the canary, starts alone. */
 bool pool_is_ready(const struct pool *pool);
-/* The pool's listeners listen from now on. 0 or -1 with *error_r malloc'd. */
-int pool_listen(struct pool *pool, char **error_r);
-/* One of the listeners of this old pool is in no new one: it goes away for good. */
-bool pool_leaves_listeners(const struct pool *pool);
+/*
+ * Those of the pool's listeners that listen already (or those that do not) listen with its options from now on. 0 or
+ * -1 with *error_r malloc'd.
+ */
+int pool_listen(struct pool *pool, bool already, char **error_r);
+/* One of the listeners of this old pool is in none of this configuration: it goes away for good. */
+bool pool_leaves_listeners(const struct pool *pool, const struct config *config);
+/* A reload did not change its service: it goes on as part of the new configuration. */
+void pool_keep(struct pool *pool, struct config *config, const struct service_conf *service);
 /* All its READY workers accept from now on. */
 void pool_commit(struct pool *pool);
 /* No worker accepts any more; each may take drain_ms. last_call: its listeners go away for good. */
@@ -85,8 +91,11 @@ void pool_drain(struct pool *pool, bool last_call, int64_t now);
 void pool_kill(struct pool *pool, int signal, const char *because, int64_t now);
 /* TTIN (1), TTOU (-1); logs what came of it. */
 void pool_move(struct pool *pool, int by);
-/* Hands all workers a new descriptor of the log (borrowed). */
-void pool_reopen(struct pool *pool, int fd);
+/* All workers log to this target from now on, by this descriptor (borrowed). */
+void pool_reopen(struct pool *pool, const struct log_target *target, int fd);
+
+/* Sends all that serve a record that has nothing to say but its type. */
+void pool_tell(struct pool *pool, enum record_type type);
 
 /* The worker of this process, in this pool; NULL. */
 struct worker *pool_find(struct pool *pool, pid_t pid);

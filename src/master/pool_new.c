@@ -221,15 +221,24 @@ void pool_free(struct pool *pool)
 	free(pool);
 }
 
-int pool_listen(struct pool *pool, char **error_r)
+int pool_listen(struct pool *pool, bool already, char **error_r)
 {
 	struct listener_options options = options_of(pool->service);
 
 	for (size_t i = 0; i < pool->listeners; i++) {
-		if (listener_listen(&pool->listener[i]->socket, &options, error_r) < 0)
+		if (pool->listener[i]->socket.listening == already &&
+		    listener_listen(&pool->listener[i]->socket, &options, error_r) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+void pool_keep(struct pool *pool, struct config *config, const struct service_conf *service)
+{
+	config_ref(config);
+	config_unref(pool->config);
+	pool->config = config;
+	pool->service = service;
 }
 
 static bool has_listener(const struct pool *pool, const struct open_listener *listener)
@@ -241,23 +250,24 @@ static bool has_listener(const struct pool *pool, const struct open_listener *li
 	return false;
 }
 
-static bool is_kept(const struct master *master, const struct open_listener *listener)
+static bool is_kept(const struct master *master, const struct config *config,
+		    const struct open_listener *listener)
 {
 	const struct pool *pool;
 
 	if (listener->socket.adopted)
 		return true;
 	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool->generation == master->generation && has_listener(pool, listener))
+		if (pool->config == config && has_listener(pool, listener))
 			return true;
 	}
 	return false;
 }
 
-bool pool_leaves_listeners(const struct pool *pool)
+bool pool_leaves_listeners(const struct pool *pool, const struct config *config)
 {
 	for (size_t i = 0; i < pool->listeners; i++) {
-		if (!is_kept(pool->master, pool->listener[i]))
+		if (!is_kept(pool->master, config, pool->listener[i]))
 			return true;
 	}
 	return false;

@@ -112,7 +112,7 @@ static void child_changed(struct master *master, const siginfo_t *info)
 		     info->si_code == CLD_DUMPED;
 	struct worker *worker;
 
-	if (info->si_pid == master->reload.checker) {
+	if (info->si_pid == master->reload.checker.pid) {
 		if (ended)
 			reload_checked(master, info);
 		return;

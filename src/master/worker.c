@@ -85,6 +85,8 @@ void worker_go(struct worker *worker)
 	deadline_clear(&worker->pool->master->loop.deadlines, &worker->deadline);
 	/* A failure means that it has died, which is noticed elsewhere. */
 	record_send(worker->control.fd, RECORD_GO, 0, 0, -1);
+	if (worker->pool->master->phase == MASTER_CLOSING)
+		record_send(worker->control.fd, RECORD_CLOSING, 0, 0, -1);
 }
 
 static bool handle_record(struct worker *worker, const struct record *record, int64_t now)

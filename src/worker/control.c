@@ -68,7 +68,7 @@ static void obey(struct worker *worker, const struct record *record, int *fd)
 		break;
 	case RECORD_REOPEN:
 		if (*fd >= 0)
-			log_replace_fd(*fd);
+			log_use_encoded(record->value, *fd);
 		*fd = -1;
 		break;
 	case RECORD_PAUSE:
