@@ -305,7 +305,8 @@ def a_pid_file_in_a_folder_that_is_missing(case):
 def a_worker_that_cannot_set_itself_up(case):
     site = Site(case)
     with site.refused("exited with status"):
-        case.conf(site.wanted(www="limit { nofile 16 }"))
+        more = "limit { nofile 16 }\nlisten " + ", ".join(f"unix:{case.folder}/{i}.sock" for i in range(4))
+        case.conf(site.wanted(www=more))  # as many listeners as descriptors, nearly
         site.server.reload()
     site.is_not_stuck()
 
