@@ -8,6 +8,7 @@
 #define BASE_LOG_H
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <syslog.h>
 
@@ -40,6 +41,11 @@ void log_replace_fd(int fd);
 
 /* What stands in front of every line: "master", "www 2". Copied. */
 void log_set_name(const char *name);
+/*
+ * From now on the text of each line of level error or worse is kept in buffer (borrowed; NULL: no more), the last one,
+ * cut to size - 1 bytes: what a process said last, for whoever shares that memory with it.
+ */
+void log_keep_errors(char *buffer, size_t size);
 /* True when lines of this level are written: to save the work of making one. */
 int log_wants(int level);
 

@@ -8,6 +8,7 @@
 #include "config/capture.h"
 #include "config/check.h"
 #include "config/load.h"
+#include "config/module.h"
 #include "config/parser.h"
 
 #include "base/fd.h"
@@ -229,5 +230,53 @@ void *config_module_block(const struct service_conf *service, struct arena *aren
 	const struct mu_module *const modules[] = { service->module, NULL };
 	struct conf_context context = { .arena = arena, .errors = errors };
 
-	return check_module(&context, modules, service->module, service->handler);
+	return module_check(&context, modules, service->module, service->handler);
+}
+
+/* ------------------------------------------------------------------------- for a client ---- */
+
+/* The first `path` in a `control` block; in_blocks: also where a lost brace may have put it. */
+static const struct conf_node *find_control_path(const struct conf_node *first, bool in_blocks)
+{
+	const struct conf_node *found = NULL;
+
+	for (; first && !found; first = first->next)
+		if (strcmp(first->word[0], "control") == 0)
+			found = conf_find(first->child, "path");
+		else if (in_blocks)
+			found = find_control_path(first->child, true);
+	return found;
+}
+
+/* In the context's arena; NULL with errno. */
+static const char *read_control_path(struct conf_context *context, const char *conf_file)
+{
+	const char *absolute = absolute_path(context, conf_file);
+	const struct conf_node *root, *path;
+	bool sound;
+
+	if (!absolute || access(absolute, R_OK) < 0)
+		return NULL;
+	root = conf_parse_file(context, absolute, &sound);
+	path = find_control_path(root, false);
+	if (!path && context->errors->total > 0)
+		path = find_control_path(root, true);
+	if (path && !path->broken && path->words == 2 && path->word[1][0])
+		return conf_path(context, &path->word_at[1], path->word[1]);
+	errno = path || context->errors->total > 0 ? EINVAL : ENOENT;
+	return NULL;
+}
+
+char *config_control_path(const char *path)
+{
+	struct conf_errors errors = { .total = 0 };
+	struct conf_context context = { .arena = arena_new(ARENA_CHUNK), .errors = &errors };
+	const char *found = context.arena ? read_control_path(&context, path) : NULL;
+	char *copy = found ? strdup(found) : NULL;
+	int saved = errno;
+
+	conf_errors_cleanup(&errors);
+	arena_free(context.arena);
+	errno = saved;
+	return copy;
 }

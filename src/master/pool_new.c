@@ -2,6 +2,7 @@
 /* Making and unmaking pools, as pool.h says: listeners, scoreboard, places for workers. */
 #include "base/log.h"
 #include "master/state.h"
+#include "master/watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ static struct totals *totals_of(struct master *master, const char *service)
 		free(totals);
 		return NULL;
 	}
+	reap_init_totals(totals);
 	SLIST_INSERT_HEAD(&master->totals, totals, link);
 	return totals;
 }
@@ -170,13 +172,16 @@ static int make_places(struct pool *pool)
 					.most = service->workers_max + EXTRA_WORKERS };
 
 	policy_init(&pool->policy, &limits);
-	if (board_init(&pool->board, (size_t)limits.most * 2) < 0)
+	policy_init(&pool->refusing, &(struct policy_limits){ .min = 1, .max = 1, .most = 1 });
+	if (board_init(&pool->board, (size_t)limits.most * 2 + service->overflow_refuse) < 0)
 		return -1;
 	pool->worker = calloc(pool->board.slots, sizeof(*pool->worker));
 	if (!pool->worker)
 		return -1;
 	for (size_t i = 0; i < pool->board.slots; i++)
 		worker_init(&pool->worker[i], pool, (int)i + 1);
+	if (service->overflow_refuse)
+		pool->refuser = &pool->worker[pool->board.slots - 1];
 	return 0;
 }
 
@@ -196,6 +201,7 @@ struct pool *pool_new(struct master *master, struct config *config,
 	pool->board.fd = -1;
 	pool->dirty = true;
 	deadline_init(&pool->look, on_look, pool);
+	deadline_init(&pool->watch, watch_fire, pool);
 	TAILQ_INSERT_TAIL(&master->pools, pool, link);
 	pool->totals = totals_of(master, service->name);
 	if (pool->totals && make_places(pool) == 0 && take_listeners(pool, error_r) == 0)
@@ -212,6 +218,7 @@ out_of_memory:
 void pool_free(struct pool *pool)
 {
 	deadline_clear(&pool->master->loop.deadlines, &pool->look);
+	deadline_clear(&pool->master->loop.deadlines, &pool->watch);
 	TAILQ_REMOVE(&pool->master->pools, pool, link);
 	free(pool->worker);
 	board_cleanup(&pool->board);
@@ -239,6 +246,7 @@ void pool_keep(struct pool *pool, struct config *config, const struct service_co
 	config_unref(pool->config);
 	pool->config = config;
 	pool->service = service;
+	pool_reset(pool);
 }
 
 static bool has_listener(const struct pool *pool, const struct open_listener *listener)

@@ -7,10 +7,12 @@
 #define MASTER_STATE_H
 
 #include "master/checker.h"
+#include "master/control.h"
 #include "master/daemon.h"
 #include "master/listeners.h"
 #include "master/loop.h"
 #include "master/master.h"
+#include "master/oom.h"
 #include "master/pidfile.h"
 #include "master/pool.h"
 
@@ -31,6 +33,13 @@ enum reload_phase {
 	RELOAD_STARTING  /* the workers of the new generation set themselves up */
 };
 
+/* How the last reload that is over has ended. */
+struct reload_outcome {
+	int64_t at; /* 0: there was none */
+	bool ok;
+	char text[1024];
+};
+
 /* The transaction that makes a new configuration the running one. The start is the first. */
 struct reload {
 	enum reload_phase phase;
@@ -47,6 +56,8 @@ struct reload {
 	struct log_target log_target;
 	int log_fd; /* opened, not in use yet */
 	struct pidfile pidfile;
+	struct control_socket control;
+	struct reload_outcome last;
 };
 
 struct master {
@@ -63,6 +74,7 @@ struct master {
 	struct systemd systemd;
 	struct deadline watchdog;
 	struct pidfile pidfile;
+	struct control control;
 
 	struct config *config; /* the running one; NULL before the first */
 	unsigned generation;   /* the newest number given */
@@ -72,15 +84,25 @@ struct master {
 	struct reload reload;
 	unsigned tickets;       /* the last one given */
 	struct deadline closed; /* the end of the shutdown delay */
-	unsigned killed;        /* workers killed while stopping */
+	unsigned serving;       /* the generation that serves; 0: none yet */
+	int64_t started_at;
+	unsigned killed, cut; /* workers killed and connections cut while stopping */
+	struct oom oom;
 };
 
 /* signals.c: blocks and watches what we handle. 0 or -1 with errno. */
 int signals_init(struct master *master);
 void signals_cleanup(struct master *master);
 
+/* master.c: tells systemd how the running configuration does: serving, or what is degraded. */
+void notify_status(const struct master *master);
+
 /* reap.c: all children that ended, stopped or went on. */
 void reap_children(struct master *master);
+/* What must be known before the first death. */
+void reap_init_totals(struct totals *totals);
+/* Logs now what is still counted of deaths that were not told one by one. */
+void reap_tell_rest(struct master *master);
 
 /*
  * reload.c. A ticket names something that was asked for: who asked is answered under it when that is over.
@@ -102,8 +124,8 @@ void reload_refuse(struct master *master, int exit_status, const char *format, .
 /* Goes on as far as it can. True: it did, so there may be more to do at once. */
 bool reload_settle(struct master *master);
 
-/* control.c: tells all who wait for it what came of this ticket; text: lines. */
-void control_answer(struct master *master, unsigned ticket, bool ok, const char *text);
+/* upgrade.c: the ticket of the upgrade. */
+unsigned upgrade_request(struct master *master);
 
 /* stop.c: nobody accepts any more; after the shutdown delay, if there is one. */
 void stop_init(struct master *master);
@@ -116,6 +138,7 @@ bool stop_settle(struct master *master);
 /* logs.c: the descriptor for a configuration's log; what it became in *target_r. -1 with errno. */
 int logs_open(const struct master *master, const struct config *config,
 	      struct log_target *target_r);
-void logs_reopen(struct master *master);
+/* 0, or -1 with errno (logged): the running log could not be opened anew. */
+int logs_reopen(struct master *master);
 
 #endif

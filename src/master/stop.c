@@ -111,6 +111,7 @@ bool stop_settle(struct master *master)
 {
 	if (master->phase != MASTER_STOPPING || !TAILQ_EMPTY(&master->pools))
 		return false;
+	reap_tell_rest(master);
 	if (!master->config)
 		return true; /* it never served, and has said why */
 	log_totals(master);
