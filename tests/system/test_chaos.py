@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Chaos: two services under clients that verify every byte, while for a minute their workers are killed,
-stopped and made to crash, configurations good and bad are reloaded, the program is upgraded in place, the
-log is renamed, and forks and descriptors fail.
+stopped and made to crash, configurations good and bad are reloaded, the program is upgraded in place, pools are
+resized and paused, the log is renamed, strangers talk to the control socket, and forks and descriptors fail.
 
 Only the clients of a worker that was killed may see an error. Whose they are is known, not guessed: a worker is
 stopped first, the kernel is asked which connections it holds, and then it dies. At the end: status 0, no zombie,
@@ -180,11 +180,6 @@ def strace_is_refused():
             victim.kill()
 
 
-def handles(pid, number):
-    """Not ignored: blocked, to be read from a descriptor."""
-    return bool(int(status_field(pid, "SigBlk"), 16) & 1 << (number - 1))
-
-
 Killed = collections.namedtuple("Killed", "at pid names")
 
 
@@ -196,6 +191,7 @@ class Site:
         self.www, self.echo, self.extra, self.taken = (case.port() for _ in range(4))
         self.path = case.folder / "www.sock"
         self.log = case.folder / "musterd.log"
+        self.control = case.folder / "control.sock"
         self.rotations = 0
         for i in range(PAGES):
             case.write(f"root{i}/index.html", bytes([65 + i]) * (700 + 400 * i))
@@ -212,6 +208,7 @@ class Site:
     def text(self, page=0, workers=3, spare="1..3", extra=""):
         return f"""
 log {self.log} info
+control {{ path {self.control} }}
 service www {{
     listen 127.0.0.1:{self.www}, unix:{self.path}
     handler http {{ root root{page} }}
@@ -278,6 +275,7 @@ class Chaos:
         self.stopped = []  # (when to continue, pidfd)
         self.counts = collections.Counter()
         self.unsure = False  # reloads were asked for whose end nobody waited for
+        self.totals = {}     # of each service, as the last status said
         self.bag = []
 
     # ---- workers ----
@@ -387,6 +385,55 @@ class Chaos:
         wait_for(self.site.log.exists, "the new log file")
         self.counts["rotations"] += 1
 
+    def upgrade(self):
+        self.server.upgrade(120)
+        self.counts["upgrades"] += 1
+
+    # ---- the control socket ----
+
+    def command(self, *words):
+        """What an administrator types; (exit status, what it says)."""
+        done = self.case.run("-s", self.site.control, *words)
+        self.counts["commands"] += 1
+        return done.returncode, done.stdout + done.stderr
+
+    def look_at_the_status(self):
+        status, said = self.command("--status")
+        assert status == 0, said
+        for line in re.findall(r"^service .*$", said, re.MULTILINE):
+            words = line.split()
+            now = {key: int(words[words.index(key) + 1]) for key in ("accepted", "requests", "lost")}
+            before = self.totals.get(words[1], now)
+            assert all(now[key] >= before[key] for key in now), f"totals fell from {before} to: {line}"
+            self.totals[words[1]] = now
+
+    def reload_by_command(self):
+        good = self.random.random() < 0.6
+        self.site.conf(self.some_text() if good else self.random.choice(self.site.bad_texts()))
+        status, said = self.command("--reload")
+        self.counts["reloads"] += 1
+        assert status == (0 if good else 1), f"a {'good' if good else 'bad'} file, exit status {status}: {said}"
+
+    def resize_by_command(self):
+        service = self.random.choice(["www", "echo"])
+        status, said = self.command("--workers", f"{service}={self.random.choice(['+1', '-1', '3', '5'])}")
+        assert status in (0, 1), said
+
+    def pause_for_a_moment(self):
+        service = self.random.choice(["www", "echo"])
+        assert self.command("--pause", service)[0] == 0
+        time.sleep(self.random.uniform(0, 0.2))
+        status, said = self.command("--resume", service)
+        assert status == 0, said
+
+    def strangers_at_the_control_socket(self):
+        """Who says nothing, nothing that makes sense, or too much, and who does not wait for an answer."""
+        for line in (b"", b"status", b"\0\n", b"reload reload\n", b"workers www\n", b"status\n" * 500,
+                     self.random.randbytes(3000), b"status\n"):
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError), \
+                    connect(0, self.site.control) as sock:
+                sock.sendall(line)
+
     # ---- failures of the system ----
 
     @contextlib.contextmanager
@@ -433,7 +480,11 @@ class Chaos:
         """How often each comes in a round."""
         weights = {self.kill_one: 3, self.crash_one: 2, self.kill_all_of_a_service: 1,
                    self.stop_one_for_a_while: 3, self.reload_good: 4, self.reload_bad: 2,
-                   self.reload_and_go_on: 1, self.more_or_fewer: 2, self.rotate: 1}
+                   self.reload_and_go_on: 1, self.more_or_fewer: 2, self.rotate: 1, self.look_at_the_status: 2,
+                   self.reload_by_command: 2, self.resize_by_command: 1, self.pause_for_a_moment: 1,
+                   self.strangers_at_the_control_socket: 1}
+        if self.server.can_upgrade():
+            weights[self.upgrade] = 2
         refused = strace_is_refused()
         if refused:
             print(f"# no call is made to fail: {refused}")
