@@ -4,13 +4,16 @@
 #include "client/client.h"
 #include "config/config.h"
 #include "master/master.h"
+#include "master/program.h"
 #include "services/builtin.h"
 #include "worker/trace.h"
 #include "worker/worker.h"
 
+#include <bsd/stdlib.h>
 #include <bsd/unistd.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,8 +46,11 @@ static const char usage[] =
 	"      --pause SERVICE, --resume SERVICE   accept no connections for now; again\n"
 	"  -s, --socket FILE    its control socket, if not as the configuration says\n";
 
+/* Options without a letter: what an upgrade runs us with, not for people; and questions to a running master. */
 enum {
-	ASK_STATUS = 256, /* options without a letter */
+	ADOPT_STATE = 256,
+	CHECK_STATE,
+	ASK_STATUS,
 	ASK_PLAN,
 	ASK_RELOAD,
 	ASK_UPGRADE,
@@ -73,6 +79,8 @@ static const struct option long_options[] = {
 	{ "workers", required_argument, NULL, ASK_WORKERS },
 	{ "pause", required_argument, NULL, ASK_PAUSE },
 	{ "resume", required_argument, NULL, ASK_RESUME },
+	{ "adopt-state", required_argument, NULL, ADOPT_STATE },
+	{ "check-state", required_argument, NULL, CHECK_STATE },
 	{ NULL },
 };
 
@@ -82,6 +90,7 @@ struct arguments {
 	const char *socket;
 	int task; /* a letter, or ASK_*; 0: run */
 	const char *argument;
+	int state;  /* the descriptor for ADOPT_STATE, CHECK_STATE */
 	bool ask;   /* there is an ASK_* */
 	bool wrong; /* what is wrong was said */
 };
@@ -125,6 +134,23 @@ static int check(const char *path, bool print)
 	return flush(stdout);
 }
 
+/* A descriptor above the standard ones; 0: it is none. */
+static int descriptor(const char *text)
+{
+	const char *error;
+	int fd = (int)strtonum(text, STDERR_FILENO + 1, INT_MAX, &error);
+
+	return error ? 0 : fd;
+}
+
+static int check_state(const struct master_options *options, int state)
+{
+	int status = master_check_state(options, state);
+	int flushed = flush(stdout);
+
+	return status ? status : flushed;
+}
+
 /* Asking a running master has exit statuses of its own. */
 static int misuse(const struct arguments *arguments)
 {
@@ -160,6 +186,15 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 			break;
 		case 's':
 			arguments->socket = optarg;
+			break;
+		case ADOPT_STATE:
+		case CHECK_STATE:
+			arguments->state = descriptor(optarg);
+			if (!arguments->state) {
+				fprintf(stderr, "musterd: not a descriptor: %s\n", optarg);
+				arguments->wrong = true;
+			}
+			arguments->task = c;
 			break;
 		case '?':
 			arguments->wrong = true;
@@ -229,28 +264,24 @@ static int ask(const struct arguments *arguments)
 	return status ? status : flush(stdout);
 }
 
-int main(int argc, char **argv)
+static int perform(struct arguments *arguments)
 {
-	struct arguments arguments = {
-		.master = { .conf_path = SYSCONFDIR "/musterd/musterd.conf",
-			    .modules = builtin_modules,
-			    .run = worker_main },
-	};
-
-	open_standard_descriptors();
-	setproctitle_init(argc, argv, environ);
-	parse(&arguments, argc, argv);
-	if (arguments.wrong)
-		return misuse(&arguments);
-	if (arguments.ask)
-		return ask(&arguments);
-	switch (arguments.task) {
+	if (arguments->wrong)
+		return misuse(arguments);
+	if (arguments->ask)
+		return ask(arguments);
+	switch (arguments->task) {
+	case ADOPT_STATE:
+		arguments->master.resume = arguments->state;
+		/* fallthrough */
 	case 0:
 		trace_prime(); /* once for all workers */
-		return master_run(&arguments.master);
+		return master_run(&arguments->master);
+	case CHECK_STATE:
+		return check_state(&arguments->master, arguments->state);
 	case 't':
 	case 'T':
-		return check(arguments.master.conf_path, arguments.task == 'T');
+		return check(arguments->master.conf_path, arguments->task == 'T');
 	case 'V':
 		printf("musterd " PACKAGE_VERSION "\n");
 		break;
@@ -258,4 +289,28 @@ int main(int argc, char **argv)
 		fputs(usage, stdout);
 	}
 	return flush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	struct program program;
+	struct arguments arguments = {
+		.master = { .conf_path = SYSCONFDIR "/musterd/musterd.conf",
+			    .modules = builtin_modules,
+			    .run = worker_main,
+			    .program = &program,
+			    .version = PACKAGE_VERSION },
+	};
+	int status;
+
+	open_standard_descriptors();
+	if (program_init(&program, argv) < 0) {
+		perror("musterd");
+		return EX_OSERR;
+	}
+	setproctitle_init(argc, argv, environ);
+	parse(&arguments, argc, argv);
+	status = perform(&arguments);
+	program_cleanup(&program);
+	return status;
 }

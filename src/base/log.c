@@ -101,6 +101,13 @@ void log_use_encoded(int64_t code, int fd)
 	log_use(&target, fd);
 }
 
+void log_target_in_use(struct log_target *target_r)
+{
+	*target_r = (struct log_target){ .kind = current.kind,
+					 .facility = current.facility,
+					 .level = current.level };
+}
+
 int log_fd(void)
 {
 	return current.fd;

@@ -34,6 +34,8 @@ void log_use(const struct log_target *target, int fd);
 int64_t log_target_encode(const struct log_target *target);
 void log_use_encoded(int64_t code, int fd);
 
+/* The target in use, without its path. */
+void log_target_in_use(struct log_target *target_r);
 /* The descriptor in use: to be kept in a child, or handed to a worker. */
 int log_fd(void);
 /* Another descriptor for the same target (after a rotation). fd is given. */

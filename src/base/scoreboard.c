@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int board_init(struct board *board, size_t slots)
@@ -34,6 +35,27 @@ int board_init(struct board *board, size_t slots)
 	board->fd = fd;
 	board->slots = slots;
 	board->slot = map;
+	return 0;
+}
+
+int board_adopt(struct board *board, int fd, size_t slots)
+{
+	const int needed = F_SEAL_SHRINK | F_SEAL_GROW;
+	size_t size = slots * sizeof(struct slot);
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+	void *map;
+
+	if (seals < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if ((seals & needed) != needed || st.st_size < 0 || (size_t)st.st_size != size) {
+		errno = EINVAL;
+		return -1;
+	}
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -1;
+	*board = (struct board){ .fd = fd, .slots = slots, .slot = map };
 	return 0;
 }
 

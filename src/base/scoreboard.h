@@ -60,6 +60,11 @@ struct board {
 
 /* A board of all-zero slots. 0 or -1 with errno. */
 int board_init(struct board *board, size_t slots);
+/*
+ * Takes over the memfd of a board that another program made (given). 0, or -1 with errno, and fd still the
+ * caller's: EINVAL when it is no such memfd, so that an access could fault.
+ */
+int board_adopt(struct board *board, int fd, size_t slots);
 /* Unmaps and closes. */
 void board_cleanup(struct board *board);
 

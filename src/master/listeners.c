@@ -3,6 +3,7 @@
 #include "master/listeners.h"
 
 #include "base/log.h"
+#include "master/saved.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,6 +48,28 @@ int listeners_init(struct listeners *listeners, const struct systemd *systemd)
 		open_listener_free(listeners, listener);
 	}
 	return 0;
+}
+
+struct open_listener *listeners_adopt(struct listeners *listeners,
+				      const struct saved_listener *saved, char **error_r)
+{
+	struct open_listener *listener = open_listener_new(listeners);
+
+	*error_r = NULL;
+	if (!listener)
+		return NULL;
+	if (listener_adopt(&listener->socket, saved->fd, error_r) < 0) {
+		open_listener_free(listeners, listener);
+		return NULL;
+	}
+	if (saved->asked[0] && address_parse(&listener->asked, saved->asked) < 0)
+		listener->asked = listener->socket.address;
+	listener->socket.adopted = saved->adopted;
+	listener->socket.dev = (dev_t)saved->dev;
+	listener->socket.ino = (ino_t)saved->ino;
+	listener->generation = (unsigned)saved->generation;
+	listener->systemd_name = saved->systemd_name[0] ? saved->systemd_name : NULL;
+	return listener;
 }
 
 void listeners_cleanup(struct listeners *listeners)

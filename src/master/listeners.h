@@ -29,6 +29,13 @@ struct listeners {
 
 /* Adopts what systemd passed; what cannot be used is logged. 0, or -1 with errno. */
 int listeners_init(struct listeners *listeners, const struct systemd *systemd);
+struct saved_listener;
+/*
+ * Takes over one that the program before us had (its descriptor is given), without a reference; the texts are
+ * borrowed. NULL with *error_r malloc'd, and the descriptor is still the caller's.
+ */
+struct open_listener *listeners_adopt(struct listeners *listeners,
+				      const struct saved_listener *saved, char **error_r);
 /* Closes all of them. */
 void listeners_cleanup(struct listeners *listeners);
 size_t listeners_count(const struct listeners *listeners);

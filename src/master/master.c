@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/path.h"
+#include "master/saved.h"
 #include "master/state.h"
 
 #include <bsd/string.h>
@@ -14,20 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-
-/* The working directory changes when we become a daemon. malloc'd; NULL with errno. */
-static char *absolute_path(const char *path)
-{
-	char *here, *whole = NULL;
-
-	if (path[0] == '/')
-		return strdup(path);
-	here = getcwd(NULL, 0);
-	if (here && asprintf(&whole, "%s/%s", here, path) < 0)
-		whole = NULL;
-	free(here);
-	return whole;
-}
 
 /* Half the interval, and only from a loop that turns: a master that hangs is to be noticed. */
 static void on_watchdog(void *owner, int64_t now)
@@ -50,6 +38,7 @@ static int master_init(struct master *master, const struct master_options *optio
 	reload_init(master);
 	stop_init(master);
 	control_init(master);
+	upgrade_init(master);
 	if (loop_init(&master->loop) < 0 || signals_init(master) < 0 ||
 	    listeners_init(&master->listeners, &master->systemd) < 0)
 		return -1;
@@ -72,6 +61,7 @@ static void master_cleanup(struct master *master)
 		free(totals);
 	}
 	config_unref(master->config);
+	upgrade_cleanup(master);
 	pidfile_remove_own(&master->pidfile);
 	control_cleanup(master);
 	signals_cleanup(master);
@@ -123,12 +113,19 @@ static bool settle(struct master *master)
 		if (pool->phase == POOL_ENDING && pool_alive(pool) == 0)
 			pool_left(master, pool);
 	}
+	upgrade_settle(master);
 	return reload_settle(master) || busy;
 }
 
 static void supervise(struct master *master)
 {
-	reload_request(master);
+	if (master->resumed) {
+		/* A SIGCHLD may have got lost on the way; who died has not. */
+		reap_children(master);
+		upgrade_roll(master);
+	} else {
+		reload_request(master);
+	}
 	for (;;) {
 		bool busy = settle(master);
 
@@ -142,6 +139,9 @@ static int run(struct master *master, const struct master_options *options)
 {
 	if (master_init(master, options) < 0) {
 		log_err("start failed: %s", strerror(errno));
+		master->exit_status = EX_OSERR;
+	} else if (master->resumed && master_adopt(master, master->resumed) < 0) {
+		log_err("the upgrade failed: the master ends, its workers finish what they have");
 		master->exit_status = EX_OSERR;
 	} else {
 		supervise(master);
@@ -182,12 +182,55 @@ static int run_on_one_side(struct master *master, const struct master_options *o
 	return run(master, options);
 }
 
-int master_run(const struct master_options *options)
+/* In the program that takes over in an upgrade. */
+static int resume(const struct master_options *options)
+{
+	struct master_options given = *options;
+	struct master *master = calloc(1, sizeof(*master));
+	char reason[RESUME_REASON_MAX] = "no memory";
+	int state = options->resume, status = EX_OSERR;
+	const struct saved_master *from;
+	struct program program = *options->program;
+
+	if (master)
+		master->resumed = resume_read(state, reason);
+	if (!master || !master->resumed) {
+		log_err("--adopt-state is for a musterd that is upgraded; descriptor %d: %s", state,
+			reason);
+		free(master);
+		return EX_USAGE;
+	}
+	fd_close(&state);
+	from = master->resumed->master;
+	if (from->log >= 0)
+		log_use(&(struct log_target){ .kind = (enum log_kind)from->log_kind,
+					      .facility = (int)from->log_facility,
+					      .level = (int)from->log_level },
+			from->log);
+	log_set_name("master");
+	master->conf_path = strdup(from->conf_path);
+	/* What names us here may be relative to another folder, or be gone. */
+	program.path = from->program[0] ? strdup(from->program) : NULL;
+	given.program = &program;
+	given.pidfile = from->pidfile_arg[0] ? from->pidfile_arg : NULL;
+	daemon_init(&master->daemon);
+	setproctitle("-musterd: master [%s]", from->conf_path);
+	if (master->conf_path && systemd_init(&master->systemd) == 0)
+		status = run(master, &given);
+	daemon_cleanup(&master->daemon);
+	systemd_cleanup(&master->systemd);
+	free(program.path);
+	free(master->conf_path);
+	free(master);
+	return status;
+}
+
+static int start(const struct master_options *options)
 {
 	struct master_options absolute = *options;
 	struct master *master = calloc(1, sizeof(*master));
-	char *conf_path = absolute_path(options->conf_path);
-	char *pidfile = options->pidfile ? absolute_path(options->pidfile) : NULL;
+	char *conf_path = path_absolute(options->conf_path);
+	char *pidfile = options->pidfile ? path_absolute(options->pidfile) : NULL;
 	int status = EX_OSERR;
 
 	log_set_name("master");
@@ -207,4 +250,9 @@ out:
 	free(pidfile);
 	free(master);
 	return status;
+}
+
+int master_run(const struct master_options *options)
+{
+	return options->resume ? resume(options) : start(options);
 }

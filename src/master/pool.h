@@ -88,6 +88,17 @@ SLIST_HEAD(totals_list, totals);
 /* Takes (binds) the listeners. In the master's list from here on. NULL with *error_r malloc'd. */
 struct pool *pool_new(struct master *master, struct config *config,
 		      const struct service_conf *service, unsigned generation, char **error_r);
+struct saved_pool;
+/*
+ * Takes over a pool that the program before us had: its board (given), its counters, and these listeners, each
+ * with a reference. Its workers are the caller's to fill in. NULL with *error_r malloc'd, and the board is still
+ * the caller's.
+ */
+struct pool *pool_adopt(struct master *master, struct config *config,
+			const struct service_conf *service, const struct saved_pool *saved,
+			struct open_listener *const *listener, size_t listeners, char **error_r);
+/* What all workers of this service did; made where there is none yet. NULL with ENOMEM. */
+struct totals *totals_of(struct master *master, const char *service);
 /* The pool has no worker any more. */
 void pool_free(struct pool *pool);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Making and unmaking pools, as pool.h says: listeners, scoreboard, places for workers. */
 #include "base/log.h"
+#include "master/saved.h"
 #include "master/state.h"
 #include "master/watch.h"
 
@@ -34,7 +35,7 @@ static void on_look(void *owner, int64_t now)
 	pool->dirty = true;
 }
 
-static struct totals *totals_of(struct master *master, const char *service)
+struct totals *totals_of(struct master *master, const char *service)
 {
 	struct totals *totals;
 
@@ -135,6 +136,14 @@ static struct open_listener *take_address(struct pool *pool, const struct addres
 	return listener;
 }
 
+static int note_descriptors(struct pool *pool)
+{
+	pool->listener_fd = calloc(pool->listeners + 1, sizeof(*pool->listener_fd));
+	for (size_t i = 0; pool->listener_fd && i < pool->listeners; i++)
+		pool->listener_fd[i] = pool->listener[i]->socket.fd;
+	return pool->listener_fd ? 0 : -1;
+}
+
 static int take_listeners(struct pool *pool, char **error_r)
 {
 	const struct service_conf *service = pool->service;
@@ -156,13 +165,22 @@ static int take_listeners(struct pool *pool, char **error_r)
 				return -1;
 		}
 	}
-	pool->listener_fd = calloc(pool->listeners, sizeof(*pool->listener_fd));
-	for (size_t i = 0; pool->listener_fd && i < pool->listeners; i++)
-		pool->listener_fd[i] = pool->listener[i]->socket.fd;
-	return pool->listener_fd ? 0 : -1;
+	return note_descriptors(pool);
 }
 
-static int make_places(struct pool *pool)
+static int make_workers(struct pool *pool)
+{
+	pool->worker = calloc(pool->board.slots, sizeof(*pool->worker));
+	if (!pool->worker)
+		return -1;
+	for (size_t i = 0; i < pool->board.slots; i++)
+		worker_init(&pool->worker[i], pool, (int)i + 1);
+	if (pool->service->overflow_refuse)
+		pool->refuser = &pool->worker[pool->board.slots - 1];
+	return 0;
+}
+
+static void init_policy(struct pool *pool)
 {
 	const struct service_conf *service = pool->service;
 	struct policy_limits limits = { .min = service->workers_min,
@@ -173,37 +191,47 @@ static int make_places(struct pool *pool)
 
 	policy_init(&pool->policy, &limits);
 	policy_init(&pool->refusing, &(struct policy_limits){ .min = 1, .max = 1, .most = 1 });
-	if (board_init(&pool->board, (size_t)limits.most * 2 + service->overflow_refuse) < 0)
-		return -1;
-	pool->worker = calloc(pool->board.slots, sizeof(*pool->worker));
-	if (!pool->worker)
-		return -1;
-	for (size_t i = 0; i < pool->board.slots; i++)
-		worker_init(&pool->worker[i], pool, (int)i + 1);
-	if (service->overflow_refuse)
-		pool->refuser = &pool->worker[pool->board.slots - 1];
-	return 0;
 }
 
-struct pool *pool_new(struct master *master, struct config *config,
-		      const struct service_conf *service, unsigned generation, char **error_r)
+static int make_places(struct pool *pool)
+{
+	size_t places = (size_t)pool->policy.limits.most * 2 + pool->service->overflow_refuse;
+
+	if (board_init(&pool->board, places) < 0)
+		return -1;
+	return make_workers(pool);
+}
+
+/* A pool in the master's list, with nothing that has to be asked of the system. NULL with ENOMEM. */
+static struct pool *pool_make(struct master *master, struct config *config,
+			      const struct service_conf *service, unsigned generation)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 
-	*error_r = NULL;
 	if (!pool)
-		goto out_of_memory;
+		return NULL;
 	pool->master = master;
-	pool->phase = POOL_STARTING;
 	pool->generation = generation;
 	pool->service = service;
 	pool->config = config_ref(config);
 	pool->board.fd = -1;
 	pool->dirty = true;
+	init_policy(pool);
 	deadline_init(&pool->look, on_look, pool);
 	deadline_init(&pool->watch, watch_fire, pool);
 	TAILQ_INSERT_TAIL(&master->pools, pool, link);
 	pool->totals = totals_of(master, service->name);
+	return pool;
+}
+
+struct pool *pool_new(struct master *master, struct config *config,
+		      const struct service_conf *service, unsigned generation, char **error_r)
+{
+	struct pool *pool = pool_make(master, config, service, generation);
+
+	*error_r = NULL;
+	if (!pool)
+		goto out_of_memory;
 	if (pool->totals && make_places(pool) == 0 && take_listeners(pool, error_r) == 0)
 		return pool;
 	for (size_t i = 0; i < pool->listeners; i++)
@@ -212,6 +240,50 @@ struct pool *pool_new(struct master *master, struct config *config,
 out_of_memory:
 	if (!*error_r)
 		*error_r = strdup(strerror(errno));
+	return NULL;
+}
+
+static void adopt_policy(struct policy *policy, const struct saved_pool *saved)
+{
+	policy->offset = (int)saved->offset;
+	policy->round = (unsigned)saved->round;
+	policy->failures = (int)saved->failures;
+	policy->retry_at = saved->retry_at;
+	policy->proven_at = saved->proven_at;
+	policy->grow = (int)saved->grow;
+	policy->grow_at = saved->grow_at;
+	policy->shrink_at = saved->shrink_at;
+}
+
+struct pool *pool_adopt(struct master *master, struct config *config,
+			const struct service_conf *service, const struct saved_pool *saved,
+			struct open_listener *const *listener, size_t listeners, char **error_r)
+{
+	struct pool *pool = pool_make(master, config, service, (unsigned)saved->generation);
+
+	*error_r = NULL;
+	if (!pool)
+		goto fail;
+	pool->phase = saved->ending ? POOL_ENDING : POOL_SERVING;
+	pool->served = saved->served;
+	pool->degraded = saved->degraded;
+	pool->cut = (unsigned)saved->cut;
+	pool->killed = (unsigned)saved->killed;
+	pool->ending_at = saved->ending_at;
+	adopt_policy(&pool->policy, saved);
+	for (size_t i = 0; i < listeners; i++) {
+		listener[i]->refs++;
+		if (add_listener(pool, listener[i]) < 0)
+			goto fail;
+	}
+	if (pool->totals && note_descriptors(pool) == 0 &&
+	    board_adopt(&pool->board, saved->board, (size_t)saved->slots) == 0 &&
+	    make_workers(pool) == 0)
+		return pool;
+fail:
+	if (asprintf(error_r, "service %s, generation %u: %s", saved->service,
+		     (unsigned)saved->generation, strerror(errno)) < 0)
+		*error_r = NULL;
 	return NULL;
 }
 

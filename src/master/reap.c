@@ -162,6 +162,11 @@ static void child_changed(struct master *master, const siginfo_t *info)
 			reload_checked(master, info);
 		return;
 	}
+	if (info->si_pid == master->upgrade.checker) {
+		if (ended)
+			upgrade_checked(master, info);
+		return;
+	}
 	worker = find_worker(master, info->si_pid);
 	if (!worker) {
 		/* As process 1 of a container we inherit orphans. */

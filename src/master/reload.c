@@ -297,7 +297,7 @@ static bool make_plan(struct master *master)
 	if (reload->dry)
 		finish(master, true, text);
 	else if (master->phase != MASTER_BOOTING)
-		log_lines("plan", text);
+		log_lines("plan", reload->roll ? "every service gets new workers" : text);
 	free(text);
 	return reload->plan;
 }

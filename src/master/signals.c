@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Signals: all that we handle are blocked and read from a signalfd, so what they cause is done in the
- * loop. Who sent one is logged. What they cause is done by reload.c, stop.c, logs.c, pool.c.
+ * loop. Who sent one is logged. What they cause is done by reload.c, upgrade.c, stop.c, logs.c, pool.c.
  */
 #include "base/fd.h"
 #include "base/log.h"
@@ -71,6 +71,12 @@ static void on_reopen(struct master *master, const struct signalfd_siginfo *info
 	logs_reopen(master);
 }
 
+static void on_upgrade(struct master *master, const struct signalfd_siginfo *info)
+{
+	log_signal(info, "upgrade");
+	upgrade_request(master);
+}
+
 static void move_pools(struct master *master, const struct signalfd_siginfo *info, int by)
 {
 	struct pool *pool;
@@ -98,7 +104,7 @@ static void on_fewer(struct master *master, const struct signalfd_siginfo *info)
 static signal_action *const action_of[] = {
 	[SIGCHLD] = on_child,       [SIGHUP] = on_hangup, [SIGTERM] = on_stop_or_kill,
 	[SIGINT] = on_stop_or_kill, [SIGQUIT] = on_stop,  [SIGUSR1] = on_reopen,
-	[SIGTTIN] = on_more,        [SIGTTOU] = on_fewer,
+	[SIGTTIN] = on_more,        [SIGTTOU] = on_fewer, [SIGUSR2] = on_upgrade,
 };
 
 enum { ACTIONS = sizeof(action_of) / sizeof(*action_of) };
@@ -134,7 +140,6 @@ int signals_init(struct master *master)
 	}
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
-	sigaction(SIGUSR2, &action, NULL);
 	if (sigprocmask(SIG_SETMASK, &handled, NULL) < 0)
 		return -1;
 	master->signal_fd = signalfd(-1, &handled, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -15,6 +15,7 @@
 #include "master/oom.h"
 #include "master/pidfile.h"
 #include "master/pool.h"
+#include "master/upgrade.h"
 
 #include "net/systemd.h"
 
@@ -86,6 +87,9 @@ struct master {
 	struct deadline closed; /* the end of the shutdown delay */
 	unsigned serving;       /* the generation that serves; 0: none yet */
 	int64_t started_at;
+	struct upgrade upgrade;
+	struct saved *
+		resumed; /* we took over from another program: what it said; texts are borrowed from it */
 	unsigned killed, cut; /* workers killed and connections cut while stopping */
 	struct oom oom;
 };

@@ -241,6 +241,11 @@ static void on_control(void *owner)
 		expect_end(worker, now + WORKER_GRACE_MS);
 }
 
+int worker_watch(struct worker *worker, int control)
+{
+	return loop_add(&worker->pool->master->loop, &worker->control, control, on_control, worker);
+}
+
 /* ----------------------------------------------------------------------------- starting ---- */
 
 struct birth {
@@ -309,7 +314,7 @@ int worker_start(struct worker *worker, int64_t now)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -1;
-	if (loop_add(&pool->master->loop, &worker->control, ends[0], on_control, worker) < 0)
+	if (worker_watch(worker, ends[0]) < 0)
 		goto fail;
 	slot_set_state(slot, SLOT_STARTING, now);
 	worker->pid = fork_worker(pool, worker, ends[1]);

@@ -63,6 +63,8 @@ struct worker {
 
 /* An empty place. */
 void worker_init(struct worker *worker, struct pool *pool, int number);
+/* Listens to a worker over our end of its socketpair (given), which is not watched yet. 0 or -1 with errno. */
+int worker_watch(struct worker *worker, int control);
 /* Forks it, into an empty place. 0, or -1 with errno: the place is still empty. */
 int worker_start(struct worker *worker, int64_t now);
 /* It is READY and accepts from now on. */

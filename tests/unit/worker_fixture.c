@@ -180,12 +180,15 @@ void worker_fixture_expect_trace(struct worker_fixture *fixture, char *text, siz
 
 void worker_fixture_settle(struct worker_fixture *fixture)
 {
+	const struct log_target target = { .kind = LOG_TO_FILE, .level = LOG_DEBUG };
 	int log[2];
 	ssize_t n;
 
 	/* The new log is taken after what came before it, and then nobody writes to the old one. */
 	ck_assert_int_eq(pipe(log), 0);
-	ck_assert_int_eq(record_send(fixture->control, RECORD_REOPEN, 0, 0, log[1]), 0);
+	ck_assert_int_eq(
+		record_send(fixture->control, RECORD_REOPEN, 0, log_target_encode(&target), log[1]),
+		0);
 	close(log[1]);
 	do {
 		struct pollfd pollfd = { .fd = fixture->log, .events = POLLIN };

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program that takes over in an upgrade: reads the state of the one before (saved.h) and becomes that master.
+ * And, before anything has happened, the check whether it could. The way there is saving.c.
+ */
+#include "base/fd.h"
+#include "base/log.h"
+#include "master/saved.h"
+#include "master/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { STATE_MAX = 64 << 20 };
+
+/* The whole of it. malloc'd; NULL with errno. */
+static char *read_all(int fd, size_t *len_r)
+{
+	struct stat st;
+	char *data;
+	size_t len = 0;
+
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	if (!S_ISREG(st.st_mode) || st.st_size > STATE_MAX) {
+		errno = EINVAL;
+		return NULL;
+	}
+	data = malloc((size_t)st.st_size + 1);
+	while (data && len < (size_t)st.st_size) {
+		ssize_t n = pread(fd, data + len, (size_t)st.st_size - len, (off_t)len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	*len_r = len;
+	return data;
+}
+
+struct saved *resume_read(int fd, char reason[RESUME_REASON_MAX])
+{
+	char why[SAVED_REASON_MAX];
+	struct saved *saved = NULL;
+	size_t len;
+	char *data = read_all(fd, &len);
+
+	if (data)
+		saved = saved_decode(data, len, why);
+	if (!saved)
+		snprintf(reason, RESUME_REASON_MAX, "%s", data ? why : strerror(errno));
+	free(data);
+	return saved;
+}
+
+static const struct service_conf *find_service(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->services; i++) {
+		if (strcmp(config->service[i]->name, name) == 0)
+			return config->service[i];
+	}
+	return NULL;
+}
+
+static void free_configs(struct config **config, size_t n)
+{
+	for (size_t i = 0; config && i < n; i++)
+		config_unref(config[i]);
+	free(config);
+}
+
+/*
+ * The configurations of the state, and each pool's service in them. malloc'd array; NULL with the reason, and the
+ * errors of the configuration.
+ */
+static struct config **restore_configs(const struct saved *saved,
+				       const struct mu_module *const *modules,
+				       struct conf_errors *errors, char reason[RESUME_REASON_MAX])
+{
+	struct config **config = calloc(saved->configs, sizeof(*config));
+
+	snprintf(reason, RESUME_REASON_MAX, "no memory for its configurations");
+	if (!config)
+		return NULL;
+	for (size_t i = 0; i < saved->configs; i++) {
+		config[i] = config_restore(saved->config[i].capture, modules, errors);
+		if (!config[i]) {
+			snprintf(reason, RESUME_REASON_MAX,
+				 "a running configuration is not valid for it");
+			goto fail;
+		}
+	}
+	for (size_t i = 0; i < saved->pools; i++) {
+		const struct saved_pool *pool = &saved->pool[i];
+
+		if (!find_service(config[pool->config], pool->service)) {
+			snprintf(reason, RESUME_REASON_MAX, "service %s is in no configuration",
+				 pool->service);
+			goto fail;
+		}
+	}
+	return config;
+fail:
+	free_configs(config, saved->configs);
+	return NULL;
+}
+
+/* -------------------------------------------------------------------------------- the check ---- */
+
+/* Whether these running configurations and the one in the file are good for this program. */
+static int check_configs(const struct saved *saved, const struct master_options *options)
+{
+	struct conf_errors errors = { 0 };
+	char reason[RESUME_REASON_MAX];
+	struct config **running = restore_configs(saved, options->modules, &errors, reason);
+	struct config *next;
+
+	if (!running) {
+		printf("%s\n", reason);
+		conf_errors_print(&errors, stdout);
+		conf_errors_cleanup(&errors);
+		return EX_DATAERR;
+	}
+	free_configs(running, saved->configs);
+	next = config_load(saved->master->conf_path, options->modules, &errors);
+	if (!next) {
+		conf_errors_print(&errors, stdout);
+		conf_errors_cleanup(&errors);
+		return EX_CONFIG;
+	}
+	config_unref(next);
+	return EX_OK;
+}
+
+int master_check_state(const struct master_options *options, int fd)
+{
+	char reason[RESUME_REASON_MAX];
+	struct saved *saved = resume_read(fd, reason);
+	int status;
+
+	if (!saved) {
+		printf("%s\n", reason);
+		return EX_DATAERR;
+	}
+	status = check_configs(saved, options);
+	if (status == EX_OK)
+		printf(UPGRADE_CAN "\n", options->version, state_version);
+	saved_free(saved);
+	return status;
+}
+
+/* ------------------------------------------------------------------------------ the taking over ---- */
+
+static void adopt_plain(struct master *master, const struct saved_master *from)
+{
+	master->daemon.on = from->daemon;
+	master->daemon.error_file = from->error_file;
+	master->hangup_ignored = from->hangup_ignored;
+	master->generation = (unsigned)from->generation;
+	master->killed = (unsigned)from->killed;
+	master->tickets = (unsigned)from->tickets;
+	master->upgrade.ticket = (unsigned)from->ticket;
+	master->upgrade.queued = (unsigned)from->queued;
+	master->pidfile.fd = from->pidfile;
+	master->pidfile.path = strdup(from->pidfile_path);
+}
+
+static int adopt_totals(struct master *master, const struct saved *saved)
+{
+	/* The last comes first in the list, as it was. */
+	for (size_t i = saved->services; i-- > 0;) {
+		const struct saved_totals *from = &saved->totals[i];
+		struct totals *totals = totals_of(master, from->service);
+
+		if (!totals)
+			return -1;
+		totals->accepted = (uint64_t)from->accepted;
+		totals->requests = (uint64_t)from->requests;
+		totals->limited = (uint64_t)from->limited;
+		totals->cut = (uint64_t)from->cut;
+		totals->deaths = (uint64_t)from->deaths;
+	}
+	return 0;
+}
+
+/* malloc'd array, by index; NULL (logged). */
+static struct open_listener **adopt_listeners(struct master *master, const struct saved *saved)
+{
+	struct open_listener **listener = calloc(saved->listeners + 1, sizeof(*listener));
+	char *error = NULL;
+
+	for (size_t i = 0; listener && i < saved->listeners; i++) {
+		listener[i] = listeners_adopt(&master->listeners, &saved->listener[i], &error);
+		if (listener[i])
+			continue;
+		log_err("listener %s%s: %s", saved->listener[i].asked,
+			saved->listener[i].systemd_name, error ? error : strerror(ENOMEM));
+		free(error);
+		free(listener);
+		return NULL;
+	}
+	return listener;
+}
+
+/* Not reaped yet, whether it lives or not: then its id cannot have been given to another. */
+static bool is_child(pid_t pid)
+{
+	siginfo_t info;
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void adopt_worker(struct pool *pool, const struct saved_worker *from)
+{
+	struct worker *worker = &pool->worker[from->number - 1];
+	struct deadlines *deadlines = &pool->master->loop.deadlines;
+	int control = from->control;
+
+	if (!is_child((pid_t)from->pid)) {
+		log_err("worker %s %d (pid %d) is no child of ours", pool->service->name,
+			worker->number, (int)from->pid);
+		fd_close(&control);
+		return;
+	}
+	worker->phase = (enum worker_phase)from->phase;
+	worker->pid = (pid_t)from->pid;
+	worker->started_at = from->started_at;
+	worker->round = (unsigned)from->round;
+	worker->was_ready = from->was_ready;
+	worker->stopped = from->stopped;
+	worker->said_goodbye = from->said_goodbye;
+	worker->failed = from->failed;
+	worker->signalled = (int)from->signalled;
+	worker->because = from->because[0] ? from->because : NULL;
+	if (from->deadline)
+		deadline_set(deadlines, &worker->deadline, from->deadline);
+	if (control < 0 || worker_watch(worker, control) == 0)
+		return;
+	log_err("cannot hear worker %s %d (pid %d): %s", pool->service->name, worker->number,
+		(int)worker->pid, strerror(errno));
+	fd_close(&control);
+	worker_signal(worker, SIGTERM, "it could not be taken over", pool->master->loop.now);
+}
+
+static int adopt_pool(struct master *master, const struct saved *saved, size_t index,
+		      struct config *const *config, struct open_listener *const *listener)
+{
+	const struct saved_pool *from = &saved->pool[index];
+	const struct service_conf *service = find_service(config[from->config], from->service);
+	struct open_listener **used = calloc(saved->uses + 1, sizeof(*used));
+	struct pool *pool = NULL;
+	char *error = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; used && i < saved->uses; i++) {
+		if ((size_t)saved->use[i].pool == index)
+			used[n++] = listener[saved->use[i].listener];
+	}
+	if (used)
+		pool = pool_adopt(master, config[from->config], service, from, used, n, &error);
+	if (!pool)
+		log_err("%s", error ? error : strerror(ENOMEM));
+	free(error);
+	free(used);
+	for (size_t i = 0; pool && i < saved->workers; i++) {
+		if ((size_t)saved->worker[i].pool == index)
+			adopt_worker(pool, &saved->worker[i]);
+	}
+	return pool ? 0 : -1;
+}
+
+static int adopt_pools(struct master *master, const struct saved *saved)
+{
+	struct conf_errors errors = { 0 };
+	char reason[RESUME_REASON_MAX];
+	struct config **config = restore_configs(saved, master->options->modules, &errors, reason);
+	struct open_listener **listener = NULL;
+	int result = -1;
+
+	if (!config) {
+		conf_errors_log(&errors);
+		conf_errors_cleanup(&errors);
+		log_err("%s", reason);
+		return -1;
+	}
+	listener = adopt_listeners(master, saved);
+	if (listener) {
+		master->config = config_ref(config[saved->master->config]);
+		result = 0;
+	}
+	for (size_t i = 0; result == 0 && i < saved->pools; i++)
+		result = adopt_pool(master, saved, i, config, listener);
+	free(listener);
+	free_configs(config, saved->configs);
+	for (size_t i = 0; i < saved->configs; i++)
+		fd_close(&saved->config[i].capture);
+	return result;
+}
+
+static int close_at_exec(int fd, void *arg)
+{
+	(void)arg;
+	return fd_set_cloexec(fd, true);
+}
+
+int master_adopt(struct master *master, const struct saved *saved)
+{
+	adopt_plain(master, saved->master);
+	if (saved_each_fd(saved, close_at_exec, NULL) < 0 || adopt_totals(master, saved) < 0) {
+		log_err("what the program before us had cannot be taken over: %s", strerror(errno));
+		return -1;
+	}
+	if (adopt_pools(master, saved) < 0)
+		return -1;
+	master->phase = MASTER_RUNNING;
+	return 0;
+}
