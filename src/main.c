@@ -5,6 +5,7 @@
 #include "master/master.h"
 #include "master/program.h"
 #include "services/builtin.h"
+#include "worker/trace.h"
 #include "worker/worker.h"
 
 #include <bsd/stdlib.h>
@@ -159,8 +160,10 @@ static int perform(int argc, char **argv, const struct program *program)
 		return check_state(&options, state);
 	if (task == OPTION_RESUME)
 		options.resume = state;
-	if (!task || task == OPTION_RESUME)
+	if (!task || task == OPTION_RESUME) {
+		trace_prime(); /* once for all workers */
 		return master_run(&options);
+	}
 	if (task == 'V')
 		printf("musterd " PACKAGE_VERSION "\n");
 	else

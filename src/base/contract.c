@@ -22,12 +22,17 @@ int record_receive(int sock, struct record *record, int *fd_r)
 
 	*fd_r = -1;
 	n = fd_receive(sock, record, sizeof(*record), fd_r, &nfds);
+	/* It died with records of ours unread, which is said once, and before its own last ones. */
+	if (n < 0 && errno == ECONNRESET) {
+		nfds = 1;
+		n = fd_receive(sock, record, sizeof(*record), fd_r, &nfds);
+	}
 	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		return 0;
 	if (n < 0)
 		return -1;
 	if (n != sizeof(*record) || record->version != RECORD_VERSION ||
-	    record->type < RECORD_READY || record->type > RECORD_GOODBYE) {
+	    record->type < RECORD_READY || record->type > RECORD_TRACE) {
 		fd_close(fd_r);
 		errno = EPROTO;
 		return -1;

@@ -28,6 +28,8 @@ static struct {
 	enum log_kind kind;
 	int fd, level, facility;
 	char name[64];
+	char *kept; /* the last error; NULL: nobody wants it */
+	size_t kept_size;
 } current = { .kind = LOG_TO_STDERR, .fd = STDERR_FILENO, .level = LOG_INFO };
 
 static const char *const level_names[] = { "emerg",   "alert",  "crit", "error",
@@ -91,6 +93,21 @@ void log_target_in_use(struct log_target *target_r)
 					 .level = current.level };
 }
 
+int64_t log_target_encode(const struct log_target *target)
+{
+	return (int64_t)target->kind | (int64_t)target->level << 8 |
+	       (int64_t)target->facility << 16;
+}
+
+void log_use_encoded(int64_t code, int fd)
+{
+	struct log_target target = { .kind = (enum log_kind)(code & 0xff),
+				     .level = (int)(code >> 8 & 0xff),
+				     .facility = (int)(code >> 16 & 0xffff) };
+
+	log_use(&target, fd);
+}
+
 int log_fd(void)
 {
 	return current.fd;
@@ -99,6 +116,12 @@ int log_fd(void)
 void log_set_name(const char *name)
 {
 	strlcpy(current.name, name, sizeof(current.name));
+}
+
+void log_keep_errors(char *buffer, size_t size)
+{
+	current.kept = size ? buffer : NULL;
+	current.kept_size = size;
 }
 
 int log_wants(int level)
@@ -174,6 +197,8 @@ void log_vline(int level, const char *format, va_list args)
 	if (level < LOG_EMERG || level > LOG_DEBUG || !log_wants(level))
 		return;
 	vsnprintf(text, sizeof(text), format, args);
+	if (level <= LOG_ERR && current.kept)
+		current.kept[escape(current.kept, current.kept_size, text)] = '\0';
 	len = write_prefix(line, sizeof(line), level);
 	len += escape(line + len, sizeof(line) - len - 1, text);
 	if (current.kind != LOG_TO_SYSLOG)

@@ -8,6 +8,8 @@
 #define BASE_LOG_H
 
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <syslog.h>
 
 enum log_kind { LOG_TO_STDERR = 0, LOG_TO_FILE = 1, LOG_TO_SYSLOG = 2 };
@@ -30,6 +32,10 @@ void log_use(const struct log_target *target, int fd);
 
 /* The target in use, without its path. */
 void log_target_in_use(struct log_target *target_r);
+/* A target without its path as one number that a record can carry; and its use by who received it. */
+int64_t log_target_encode(const struct log_target *target);
+void log_use_encoded(int64_t code, int fd);
+
 /* The descriptor in use: to be kept in a child, or handed to a worker. */
 int log_fd(void);
 /* Another descriptor for the same target (after a rotation). fd is given. */
@@ -37,6 +43,11 @@ void log_replace_fd(int fd);
 
 /* What stands in front of every line: "master", "www 2". Copied. */
 void log_set_name(const char *name);
+/*
+ * From now on the text of each line of level error or worse is kept in buffer (borrowed; NULL: no more), the last one,
+ * cut to size - 1 bytes: what a process said last, for whoever shares that memory with it.
+ */
+void log_keep_errors(char *buffer, size_t size);
 /* True when lines of this level are written: to save the work of making one. */
 int log_wants(int level);
 

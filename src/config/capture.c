@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAGIC = 0x4d434647, VERSION = 1, HAS_BLOCK = 1 };
+enum { MAGIC = 0x4d434647, VERSION = 2, HAS_BLOCK = 1 };
 
 static const uint32_t NO_FILE = UINT32_MAX, NEW_FILE = UINT32_MAX - 1;
 

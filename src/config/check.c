@@ -301,6 +301,59 @@ static void resolve_control(struct check *check, const struct core *core)
 			   "control path `%s`: %s", control->path, reason);
 }
 
+/* ---------------------------------------------------------------------- the handler's block ---- */
+
+struct paths {
+	const char **path;
+	size_t n;
+};
+
+static void add_path(const struct schema_visitor *visitor, const struct mu_directive *directive,
+		     const char *name, const void *field)
+{
+	struct paths *paths = visitor->arg;
+	const char *path = directive->type == MU_PATH ? *(const char *const *)field : NULL;
+	const char **grown;
+
+	(void)name;
+	if (!path)
+		return;
+	grown = schema_grow(visitor->schema, paths->path, paths->n, 1, sizeof(*grown));
+	if (!grown)
+		return;
+	grown[paths->n] = path;
+	*paths = (struct paths){ grown, paths->n + 1 };
+}
+
+/* The paths in the block, which is checked. False with the errors added. */
+static bool collect_paths(struct check *check, const struct service_conf *service,
+			  struct paths *paths)
+{
+	const struct mu_module *module = service->module;
+	struct schema_visitor visitor = { &check->schema, add_path, paths };
+	const void *block;
+
+	block = module ? check_module(check->context, check->config->modules, module,
+				      service->handler)
+		       : NULL;
+	if (block && module->directives)
+		schema_visit(&visitor, module->directives, block, "", "");
+	return block;
+}
+
+/* The master looks at no file and runs no code of a module: it has the answers. */
+static void resolve_files(struct check *check, struct service_conf *service)
+{
+	struct paths paths = { .n = 0 };
+	char reason[RESOLVER_REASON_MAX];
+
+	if (resolver_is_live(check->resolver) && !collect_paths(check, service, &paths))
+		return;
+	if (resolver_files(check->resolver, service->name, paths.path, paths.n, &service->file,
+			   &service->files, reason) < 0)
+		conf_error(check->context, &service->at, "service `%s`: %s", service->name, reason);
+}
+
 /* ---------------------------------------------------------------------------------- services ---- */
 
 static void copy_values(const struct core_service *core, struct service_conf *service)
@@ -344,9 +397,7 @@ static struct service_conf *make_service(struct check *check, const struct core_
 	resolve_privileges(check, core, service);
 	service->module = core->handler.module;
 	service->handler = core->handler.node;
-	if (service->module && resolver_is_live(check->resolver))
-		check_module(check->context, check->config->modules, service->module,
-			     service->handler);
+	resolve_files(check, service);
 	return service;
 }
 

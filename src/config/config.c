@@ -231,3 +231,46 @@ void *config_module_block(const struct service_conf *service, struct arena *aren
 
 	return check_module(&context, modules, service->module, service->handler);
 }
+
+/* ------------------------------------------------------------------------- for a client ---- */
+
+/* The first `control` block; in_blocks: also where a lost brace has put it. */
+static const struct conf_node *find_control(const struct conf_node *first, bool in_blocks)
+{
+	const struct conf_node *found = conf_find(first, "control");
+
+	for (; in_blocks && first && !found; first = first->next)
+		found = find_control(first->child, true);
+	return found;
+}
+
+/* In the context's arena; NULL with errno. */
+static const char *read_control_path(struct conf_context *context, const char *conf_file)
+{
+	const char *absolute = absolute_path(context, conf_file);
+	const struct conf_node *control, *path;
+	bool sound;
+
+	if (!absolute || access(absolute, R_OK) < 0)
+		return NULL;
+	control = find_control(conf_parse_file(context, absolute, &sound), !sound);
+	path = control ? conf_find(control->child, "path") : NULL;
+	if (path && !path->broken && path->words == 2 && path->word[1][0])
+		return conf_path(context, &path->word_at[1], path->word[1]);
+	errno = path || context->errors->total > 0 ? EINVAL : ENOENT;
+	return NULL;
+}
+
+char *config_control_path(const char *path)
+{
+	struct conf_errors errors = { .total = 0 };
+	struct conf_context context = { .arena = arena_new(ARENA_CHUNK), .errors = &errors };
+	const char *found = context.arena ? read_control_path(&context, path) : NULL;
+	char *copy = found ? strdup(found) : NULL;
+	int saved = errno;
+
+	conf_errors_cleanup(&errors);
+	arena_free(context.arena);
+	errno = saved;
+	return copy;
+}

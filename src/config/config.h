@@ -83,6 +83,12 @@ struct conf_listen {
 
 enum { CONF_UNLIMITED = -1 };
 
+/* A path in a module's block, in the order of the module's table. */
+struct conf_file {
+	const char *path;
+	const char *identity; /* of what was there; "" when it was no regular file */
+};
+
 struct service_conf {
 	const char *name;
 	struct conf_place at;
@@ -96,6 +102,8 @@ struct service_conf {
 
 	const struct mu_module *module;
 	const struct conf_node *handler; /* the handler directive with its block, as tokens */
+	const struct conf_file *file;    /* that the block names */
+	size_t files;
 
 	int workers_min, workers_max; /* equal: static */
 	int spare_min, spare_max;     /* dynamic pools */
@@ -159,6 +167,13 @@ void config_unref(struct config *config);
  * configuration that says the same.
  */
 void config_print(const struct config *config, FILE *out);
+
+/*
+ * The path of the control socket, for a client, by a configuration that may be broken elsewhere: errors
+ * are passed over. malloc'd, absolute; NULL with errno. ENOENT: the file says none, or there is no file.
+ * EINVAL: it says none that can be understood, or an error may hide it.
+ */
+char *config_control_path(const char *path);
 
 /*
  * Fills the configuration struct of the service's module from the tokens of its block and calls the

@@ -301,3 +301,62 @@ int resolver_file(struct resolver *resolver, enum resolver_file what, const char
 {
 	return resolver->ops ? resolver->ops->file(what, path, reason_r) : 0;
 }
+
+/* ------------------------------------------------------------------------- identities of files ---- */
+
+/* "files" SERVICE (PATH IDENTITY)... */
+static int record_files(struct resolver *resolver, const char *service,
+			const struct conf_file *file, size_t n, char *reason_r)
+{
+	const char **word = record(resolver, 2 + 2 * n);
+
+	if (!word)
+		return fail(reason_r, "out of memory");
+	word[0] = "files";
+	word[1] = service;
+	for (size_t i = 0; i < n; i++) {
+		word[2 + 2 * i] = file[i].path;
+		word[3 + 2 * i] = file[i].identity;
+	}
+	return 0;
+}
+
+static int ask_files(struct resolver *resolver, const char *const *path, struct conf_file *file_r,
+		     size_t n, char *reason_r)
+{
+	char identity[RESOLVER_IDENTITY_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		resolver->ops->identity(path[i], identity);
+		file_r[i].path = path[i];
+		file_r[i].identity = conf_strdup(resolver->context, identity);
+		if (!file_r[i].identity)
+			return fail(reason_r, "out of memory");
+	}
+	return 0;
+}
+
+int resolver_files(struct resolver *resolver, const char *service, const char *const *path,
+		   size_t paths, const struct conf_file **file_r, size_t *n_r, char *reason_r)
+{
+	const struct conf_node *node = resolver->next;
+	const char *const *word = NULL;
+	struct conf_file *file;
+
+	if (!resolver->ops) {
+		word = replay(resolver, 2, "files", service, NULL, reason_r);
+		if (!word)
+			return -1;
+		paths = (node->words - 2) / 2;
+	}
+	file = conf_alloc(resolver->context, (paths + 1) * sizeof(*file));
+	if (!file)
+		return fail(reason_r, "out of memory");
+	for (size_t i = 0; word && i < paths; i++)
+		file[i] = (struct conf_file){ word[2 + 2 * i], word[3 + 2 * i] };
+	if (!word && ask_files(resolver, path, file, paths, reason_r) < 0)
+		return -1;
+	*file_r = file;
+	*n_r = paths;
+	return record_files(resolver, service, file, paths, reason_r);
+}

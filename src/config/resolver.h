@@ -9,7 +9,7 @@
 
 #include "config/errors.h"
 
-enum { RESOLVER_REASON_MAX = 512, RESOLVER_ADDRESSES_MAX = 64 };
+enum { RESOLVER_REASON_MAX = 512, RESOLVER_ADDRESSES_MAX = 64, RESOLVER_IDENTITY_MAX = 128 };
 
 enum resolver_file {
 	RESOLVER_LOG,     /* can be written, or made */
@@ -30,6 +30,11 @@ struct resolver_ops {
 	int (*group)(const char *group, gid_t *gid_r, char *reason_r);
 	int (*cpus)(void);
 	int (*file)(enum resolver_file what, const char *path, char *reason_r);
+	/*
+	 * A text of at most RESOLVER_IDENTITY_MAX bytes that is another one when the file was replaced or
+	 * written to since; "" for what is no regular file.
+	 */
+	void (*identity)(const char *path, char *identity_r);
 };
 
 extern const struct resolver_ops resolver_system;
@@ -56,6 +61,9 @@ int resolver_ids(struct resolver *resolver, const char *user, const char *group,
 int resolver_owner(struct resolver *resolver, const char *user, uid_t *uid_r, char *reason_r);
 int resolver_group(struct resolver *resolver, const char *group, gid_t *gid_r, char *reason_r);
 int resolver_cpus(struct resolver *resolver, int *cpus_r, char *reason_r);
+/* The identities of the files that a service's block names. A replay takes the paths from the record too. */
+int resolver_files(struct resolver *resolver, const char *service, const char *const *path,
+		   size_t paths, const struct conf_file **file_r, size_t *n_r, char *reason_r);
 /* A replay always says 0: that is for the checker to find. */
 int resolver_file(struct resolver *resolver, enum resolver_file what, const char *path,
 		  char *reason_r);

@@ -372,3 +372,50 @@ void schema_print(const struct schema *schema, const struct mu_directive *table,
 			print_line(type, d, field, node, depth, out);
 	}
 }
+
+/* ------------------------------------------------------------------------------ one by one ---- */
+
+static void visit_block(const struct schema_visitor *visitor, const struct mu_directive *directive,
+			const char *label, const void *base, const char *before, const char *after)
+{
+	struct conf_context *context = visitor->schema->context;
+
+	before = conf_printf(context, "%s%s%s%s { ", before, directive->name, *label ? " " : "",
+			     label);
+	after = conf_printf(context, " }%s", after);
+	if (before && after)
+		schema_visit(visitor, directive->block, base, before, after);
+}
+
+void schema_visit(const struct schema_visitor *visitor, const struct mu_directive *table,
+		  const void *base, const char *before, const char *after)
+{
+	for (const struct mu_directive *d = table; d->name; d++) {
+		const void *field = (const char *)base + d->offset;
+		const struct mu_blocks *blocks = field;
+		const char *name;
+
+		if (d->type == MU_BLOCK) {
+			visit_block(visitor, d, "", field, before, after);
+			continue;
+		}
+		if ((int)d->type == CONF_ITEMS)
+			continue;
+		name = conf_printf(visitor->schema->context, "%s%s%s", before, d->name, after);
+		if (!name)
+			return;
+		visitor->visit(visitor, d, name, field);
+		for (size_t i = 0; d->type == MU_BLOCKS && i < blocks->n; i++)
+			visit_block(visitor, d, blocks->label[i], blocks->item[i], before, after);
+	}
+}
+
+bool schema_print_value(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	const struct schema_type *type = schema_type((int)directive->type);
+
+	if (!type || !type->print || (type->is_unset && type->is_unset(directive, field)))
+		return false;
+	type->print(directive, field, out);
+	return true;
+}

@@ -66,13 +66,34 @@ void schema_print(const struct schema *schema, const struct mu_directive *table,
 		  const struct conf_node *first, const struct conf_node *outer, const void *base,
 		  int depth, FILE *out);
 
+/*
+ * Called for each directive of a table, set or not, with its place in words, "timeout { idle }", which
+ * lives as long as the context. For MU_BLOCKS first with the list itself, then for what is in the blocks.
+ */
+struct schema_visitor {
+	const struct schema *schema;
+	void (*visit)(const struct schema_visitor *visitor, const struct mu_directive *directive,
+		      const char *name, const void *field);
+	void *arg;
+};
+
+/* before and after stand around each name: "timeout { " and " }". CONF_ITEMS are passed over. */
+void schema_visit(const struct schema_visitor *visitor, const struct mu_directive *table,
+		  const void *base, const char *before, const char *after);
+
+/*
+ * The value as it would be written: of MU_BLOCKS the labels, of a handler the module's name. False, and
+ * nothing, when it is not set.
+ */
+bool schema_print_value(const struct mu_directive *directive, const void *field, FILE *out);
+
 /* --- for the types only (schema.c, types.c) --- */
 
 struct schema_type {
 	/* Stores the directive's value at field; the node is whole, a default's has no place. */
 	void (*parse)(const struct schema *schema, const struct mu_directive *directive,
 		      const struct conf_node *node, void *field);
-	/* The value as words, without the name. NULL: the type prints whole lines (schema.c). */
+	/* The value as words, without the name. What has a block is printed by schema.c. */
 	void (*print)(const struct mu_directive *directive, const void *field, FILE *out);
 	/* True when there is nothing to print. NULL: there always is. */
 	bool (*is_unset)(const struct mu_directive *directive, const void *field);

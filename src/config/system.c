@@ -219,6 +219,17 @@ static int system_file(enum resolver_file what, const char *path, char *reason_r
 	return 0;
 }
 
+static void system_identity(const char *path, char *identity_r)
+{
+	struct stat st;
+
+	identity_r[0] = '\0';
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+		snprintf(identity_r, RESOLVER_IDENTITY_MAX, "%ju:%ju:%jd:%jd.%09ld",
+			 (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, (intmax_t)st.st_size,
+			 (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
 const struct resolver_ops resolver_system = {
 	.listen = address_resolve,
 	.ids = system_ids,
@@ -226,4 +237,5 @@ const struct resolver_ops resolver_system = {
 	.group = find_group,
 	.cpus = cpus_usable,
 	.file = system_file,
+	.identity = system_identity,
 };

@@ -200,7 +200,7 @@ static void parse_placed(const struct schema *schema, const struct mu_directive 
 	*words = (struct conf_words){ words->n + more, word, at };
 }
 
-/* mu_words and conf_words begin alike; places are not printed. */
+/* For the labels of struct mu_blocks too, which begins like mu_words. */
 static void print_words(const struct mu_directive *directive, const void *field, FILE *out)
 {
 	const struct mu_words *words = field;
@@ -470,6 +470,20 @@ static void parse_handler(const struct schema *schema, const struct mu_directive
 	*(struct conf_handler *)field = (struct conf_handler){ *module, node };
 }
 
+static void print_handler(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	const struct conf_handler *handler = field;
+
+	(void)directive;
+	fputs(handler->module->name, out);
+}
+
+static bool is_handler_unset(const struct mu_directive *directive, const void *field)
+{
+	(void)directive;
+	return !((const struct conf_handler *)field)->module;
+}
+
 const struct schema_type *schema_type(int type)
 {
 	static const struct schema_type types[CONF_TYPES_END] = {
@@ -482,7 +496,10 @@ const struct schema_type *schema_type(int type)
 		[MU_ENUM] = { parse_enum, print_enum },
 		[MU_WORDS] = { parse_words, print_words, is_words_unset, .repeats = true },
 		[MU_BLOCK] = { .has_block = true },
-		[MU_BLOCKS] = { .has_block = true, .repeats = true },
+		[MU_BLOCKS] = { .print = print_words,
+				.is_unset = is_words_unset,
+				.has_block = true,
+				.repeats = true },
 		[CONF_ITEMS] = { .has_block = true, .repeats = true },
 		[CONF_PLACED] = { parse_placed, print_placed, .repeats = true },
 		[CONF_MODE] = { parse_mode, print_mode },
@@ -490,7 +507,8 @@ const struct schema_type *schema_type(int type)
 		[CONF_RANGE] = { parse_range, print_range, is_range_unset },
 		[CONF_COUNT] = { parse_count, print_range, is_range_unset, note_count },
 		[CONF_LOG] = { parse_log, print_log },
-		[CONF_HANDLER] = { parse_handler, .has_block = true },
+		[CONF_HANDLER] = { parse_handler, print_handler, is_handler_unset,
+				   .has_block = true },
 	};
 
 	if (type <= 0 || type >= CONF_TYPES_END)

@@ -3,6 +3,7 @@
 #include "master/death.h"
 
 #include "base/clock.h"
+#include "base/contract.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,26 +31,49 @@ __attribute__((__format__(__printf__, 2, 3))) static void add(struct text *text,
 	text->room -= (size_t)n;
 }
 
-static void add_signal(struct text *text, int signal)
+static void add_status(struct text *text, int status)
 {
-	const char *name = sigabbrev_np(signal);
+	add(text, "exited with status %d", status);
+	if (status == WORKER_EXIT_SETUP)
+		add(text, " (its set-up failed)");
+	if (status == WORKER_EXIT_MODULE)
+		add(text, " (its handler did not start)");
+}
+
+static void add_signal(struct text *text, const struct death_kind *kind, bool alone)
+{
+	const char *name = sigabbrev_np(kind->status);
 
 	if (name)
 		add(text, "SIG%s", name);
 	else
-		add(text, "signal %d", signal);
+		add(text, "signal %d", kind->status);
+	if (kind->code == CLD_DUMPED)
+		add(text, " (core dumped)");
+	if (kind->cause == DEATH_OURS)
+		add(text, ", sent by us");
+	else if (kind->cause == DEATH_OOM)
+		add(text, ", sent by the kernel because memory ran out");
+	else if (kind->status == SIGSYS)
+		add(text, ", for a system call that seccomp forbids");
+	else if (alone)
+		add(text, ", not sent by us");
 }
 
-static void add_end(struct text *text, const struct death *death)
+const char *death_kind_text(const struct death_kind *kind, unsigned n,
+			    char buffer[DEATH_KIND_TEXT_MAX])
 {
-	if (death->code == CLD_EXITED) {
-		add(text, "exited with status %d", death->status);
-		return;
+	struct text text = { .at = buffer, .room = DEATH_KIND_TEXT_MAX };
+
+	if (kind->code == 0) {
+		add(&text, "ended in other ways");
+	} else if (kind->code == CLD_EXITED) {
+		add_status(&text, kind->status);
+	} else {
+		add(&text, "%s killed by ", n == 1 ? "was" : "were");
+		add_signal(&text, kind, n == 1);
 	}
-	add(text, "was killed by ");
-	add_signal(text, death->status);
-	if (death->code == CLD_DUMPED)
-		add(text, " (core dumped)");
+	return buffer;
 }
 
 bool death_was_ours(const struct death *death)
@@ -57,32 +81,38 @@ bool death_was_ours(const struct death *death)
 	return death->code != CLD_EXITED && death->signalled == death->status;
 }
 
+struct death_kind death_kind_of(const struct death *death)
+{
+	struct death_kind kind = { .code = death->code, .status = death->status };
+
+	if (death_was_ours(death))
+		kind.cause = DEATH_OURS;
+	else if (death->oom && death->code == CLD_KILLED && death->status == SIGKILL)
+		kind.cause = DEATH_OOM;
+	return kind;
+}
+
+static bool is_in_order(const struct death *death)
+{
+	return (death->told || death->given_up) && death->code == CLD_EXITED && death->status == 0;
+}
+
 const char *death_text(const struct death *death, char buffer[DEATH_TEXT_MAX])
 {
 	struct text text = { .at = buffer, .room = DEATH_TEXT_MAX };
-	char age[CLOCK_TEXT_MAX], state_for[CLOCK_TEXT_MAX], peer[SLOT_PEER_TEXT_MAX];
+	struct death_kind kind = death_kind_of(death);
+	char end[DEATH_KIND_TEXT_MAX], age[CLOCK_TEXT_MAX], slot[SLOT_VIEW_TEXT_MAX];
 
-	add(&text, "worker %s %d (pid %d) ", death->service, death->number, (int)death->pid);
-	add_end(&text, death);
-	if (death_was_ours(death))
-		add(&text, ", sent by us");
-	else if (death->code != CLD_EXITED)
-		add(&text, ", not sent by us");
-	add(&text, ", %s after its start", clock_text(death->age, age));
+	add(&text, "worker %s %d (pid %d) %s, %s after its start", death->service, death->number,
+	    (int)death->pid, death_kind_text(&kind, 1, end), clock_text(death->age, age));
 	if (death->because)
 		add(&text, ": %s", death->because);
 	else if (death->told)
 		add(&text, ": it had been told to drain");
-	if (!death->was_ready) {
-		add(&text, "; it was not ready yet");
-		return buffer;
-	}
-	add(&text, "; it was %s", slot_state_name(death->state));
-	if (death->state_for >= 0 && death->state_for <= death->age)
-		add(&text, " for %s", clock_text(death->state_for, state_for));
-	if (death->connections)
-		add(&text, " with %u connection%s, last peer %s", death->connections,
-		    death->connections == 1 ? "" : "s", slot_peer_text(&death->peer, peer));
+	add(&text, "; %s",
+	    death->was_ready ? slot_view_text(&death->slot, slot) : "it was not ready yet");
+	if (death->slot.error[0] && !is_in_order(death))
+		add(&text, "; its last error: %s", death->slot.error);
 	return buffer;
 }
 
@@ -91,7 +121,7 @@ int death_level(const struct death *death)
 	if (death->told || death_was_ours(death)) {
 		if (death->given_up || (death->code == CLD_EXITED && death->status == 0))
 			return LOG_DEBUG;
-		if (death_was_ours(death) && !death->connections)
+		if (death_was_ours(death) && !death->slot.connections)
 			return LOG_INFO;
 		return LOG_WARNING;
 	}

@@ -69,7 +69,7 @@ void logs_reopen(struct master *master)
 	TAILQ_FOREACH (pool, &master->pools, link) {
 		fd = open_file_of(pool->config);
 		if (fd >= 0)
-			pool_reopen(pool, fd);
+			pool_reopen(pool, &pool->config->log, fd);
 		fd_close(&fd);
 	}
 }

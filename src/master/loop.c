@@ -24,10 +24,10 @@ void loop_cleanup(struct loop *loop)
 	fd_close(&loop->epoll);
 }
 
-int loop_add(struct loop *loop, struct source *source, int fd, void (*ready)(void *owner),
-	     void *owner)
+static int add(struct loop *loop, struct source *source, int fd, uint32_t events,
+	       void (*ready)(void *owner), void *owner)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = source };
+	struct epoll_event event = { .events = events, .data.ptr = source };
 
 	source->fd = -1;
 	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
@@ -36,6 +36,22 @@ int loop_add(struct loop *loop, struct source *source, int fd, void (*ready)(voi
 	source->ready = ready;
 	source->owner = owner;
 	return 0;
+}
+
+int loop_add(struct loop *loop, struct source *source, int fd, void (*ready)(void *owner),
+	     void *owner)
+{
+	return add(loop, source, fd, EPOLLIN, ready, owner);
+}
+
+int loop_add_once(struct loop *loop, struct source *source, int fd, void (*ready)(void *owner),
+		  void *owner)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = source };
+
+	if (source->fd < 0)
+		return add(loop, source, fd, event.events, ready, owner);
+	return epoll_ctl(loop->epoll, EPOLL_CTL_MOD, fd, &event);
 }
 
 void loop_remove(struct loop *loop, struct source *source)

@@ -37,6 +37,12 @@ void loop_cleanup(struct loop *loop);
 /* Calls ready(owner) in each turn in which fd can be read or has ended. 0 or -1 with errno. */
 int loop_add(struct loop *loop, struct source *source, int fd, void (*ready)(void *owner),
 	     void *owner);
+/*
+ * Calls ready(owner) once, in the next turn in which fd can be read; then fd waits, unheard, for the same call
+ * again. 0 or -1 with errno.
+ */
+int loop_add_once(struct loop *loop, struct source *source, int fd, void (*ready)(void *owner),
+		  void *owner);
 /* Also while events of this very source are being handled. Does not close the descriptor. */
 void loop_remove(struct loop *loop, struct source *source);
 

@@ -9,6 +9,7 @@
 #include "master/saved.h"
 #include "master/state.h"
 
+#include <bsd/string.h>
 #include <bsd/unistd.h>
 #include <errno.h>
 #include <stdio.h>
@@ -33,8 +34,10 @@ static int master_init(struct master *master, const struct master_options *optio
 	master->pidfile = PIDFILE_NONE;
 	TAILQ_INIT(&master->pools);
 	SLIST_INIT(&master->totals);
+	oom_init(&master->oom);
 	reload_init(master);
 	upgrade_init(master);
+	stop_init(master);
 	if (loop_init(&master->loop) < 0 || signals_init(master) < 0 ||
 	    listeners_init(&master->listeners, &master->systemd) < 0)
 		return -1;
@@ -75,6 +78,22 @@ static void pool_left(struct master *master, struct pool *pool)
 		 pool->killed, plural(pool->killed));
 	master->killed += pool->killed;
 	pool_free(pool);
+}
+
+void notify_status(const struct master *master)
+{
+	size_t services = master->config ? master->config->services : 0;
+	const struct pool *pool;
+	char degraded[256] = "";
+
+	TAILQ_FOREACH (pool, &master->pools, link) {
+		if (pool->phase != POOL_SERVING || !pool->degraded)
+			continue;
+		strlcat(degraded, degraded[0] ? ", " : "; degraded: ", sizeof(degraded));
+		strlcat(degraded, pool->service->name, sizeof(degraded));
+	}
+	systemd_notify(&master->systemd, "STATUS=Serving: %zu service%s, generation %u%s", services,
+		       plural((long)services), master->generation, degraded);
 }
 
 /* After each turn: what follows from all that happened in it. True: there is more to do at once. */

@@ -33,13 +33,18 @@ int policy_highest(const struct policy *policy)
 
 bool policy_move(struct policy *policy, int by)
 {
-	int highest = policy_highest(policy);
+	const struct policy_limits *limits = &policy->limits;
+	int64_t highest = (int64_t)policy_highest(policy) + by;
 
-	policy->offset += by;
-	if (policy_highest(policy) != highest)
-		return true;
-	policy->offset -= by;
-	return false;
+	if (highest < 1 || highest > limits->most)
+		return false;
+	policy->offset = (int)highest - limits->max;
+	return true;
+}
+
+bool policy_is_on_demand(const struct policy *policy)
+{
+	return policy->limits.spare_min == 0 && policy_lowest(policy) < policy_highest(policy);
 }
 
 bool policy_is_degraded(const struct policy *policy)
@@ -100,22 +105,52 @@ static int hold_back(const struct policy *policy, const struct policy_counts *co
 	return counts->starting ? 0 : least(wanted, 1);
 }
 
-/* How many a dynamic pool wants beyond its minimum. */
-static int growth(struct policy *policy, const struct policy_counts *counts, int64_t now)
+/* So many expired ones are not counted any more, and are replaced. */
+static int replaced(const struct policy *policy, const struct policy_counts *counts)
 {
-	const struct policy_limits *limits = &policy->limits;
-	int alive = counts->starting + counts->serving;
-	int spare = counts->starting + counts->spare;
-	int wanted;
+	int size = clamp(counts->serving, policy_lowest(policy), policy_highest(policy));
+	int quarter = size < 8 ? 1 : size / 4;
 
-	if (now < policy->grow_at)
+	if (counts->paused || counts->leaving >= quarter)
 		return 0;
-	if (spare >= limits->spare_min || alive >= policy_highest(policy)) {
-		policy->grow = 1;
+	return least(counts->expired, quarter - counts->leaving);
+}
+
+bool policy_can_grow(const struct policy *policy, const struct policy_counts *counts, int64_t now)
+{
+	int alive = counts->starting + counts->serving - replaced(policy, counts);
+
+	return alive < policy_highest(policy) &&
+	       (!policy_is_degraded(policy) || now >= policy->retry_at);
+}
+
+/* How much room there must be, in workers: an expired one needs another in its place before it goes. */
+static int spare_needed(const struct policy *policy, const struct policy_counts *counts)
+{
+	int needed = policy->limits.spare_min;
+
+	return needed < 1 && counts->expired ? 1 : needed;
+}
+
+/* How many a dynamic pool of so many wants beyond its minimum. */
+static int growth(struct policy *policy, const struct policy_counts *counts, int alive, int64_t now)
+{
+	int spare = counts->starting + counts->spare;
+	int places = policy_highest(policy) - alive, wanted;
+
+	if (counts->paused || places <= 0 ||
+	    (!counts->waiting && spare >= spare_needed(policy, counts))) {
+		if (now >= policy->grow_at)
+			policy->grow = 1;
 		return 0;
 	}
-	wanted = least(policy->grow, policy_highest(policy) - alive);
-	wanted = least(wanted, limits->spare_max - spare);
+	if (now > policy->grow_at + POLICY_GROW_EVERY_MS)
+		policy->grow = 1;
+	if (now < policy->grow_at && (!counts->waiting || counts->starting))
+		return 0;
+	wanted = least(policy->grow, places);
+	if (!counts->waiting)
+		wanted = least(wanted, policy->limits.spare_max - spare);
 	if (wanted <= 0)
 		return 0;
 	policy->grow = least(policy->grow * 2, POLICY_GROW_MOST);
@@ -123,16 +158,48 @@ static int growth(struct policy *policy, const struct policy_counts *counts, int
 	return wanted;
 }
 
-static int shrinkage(struct policy *policy, const struct policy_counts *counts, int64_t now)
+static bool is_dynamic(const struct policy *policy)
 {
-	if (counts->serving > policy_highest(policy))
-		return counts->serving - policy_highest(policy);
-	if (counts->serving <= policy_lowest(policy) || counts->starting || !counts->idle)
+	return policy_lowest(policy) < policy_highest(policy);
+}
+
+/* A dynamic pool's expired ones that others can stand in for. */
+static int recyclable(const struct policy *policy, const struct policy_counts *counts)
+{
+	int above = counts->serving - policy_lowest(policy);
+
+	if (!is_dynamic(policy) || above <= 0 || counts->waiting ||
+	    counts->spare < spare_needed(policy, counts))
 		return 0;
-	if (counts->spare <= policy->limits.spare_max || now < policy->shrink_at)
-		return 0;
+	return least(replaced(policy, counts), above);
+}
+
+/* A worker without a connection that is not needed. */
+static bool has_surplus(const struct policy *policy, const struct policy_counts *counts)
+{
+	if (counts->serving <= policy_lowest(policy) || !counts->idle)
+		return false;
+	return counts->spare > policy->limits.spare_max ||
+	       (policy_is_on_demand(policy) && counts->rested);
+}
+
+static void shrink(struct policy *policy, const struct policy_counts *counts, int64_t now,
+		   struct policy_decision *decision)
+{
+	int above = counts->serving - policy_highest(policy);
+
+	if (above > 0) {
+		decision->recycle = least(above, counts->expired);
+		decision->retire = above - decision->recycle;
+		return;
+	}
+	decision->recycle = recyclable(policy, counts);
+	if (decision->recycle || counts->paused || counts->waiting || counts->starting ||
+	    !has_surplus(policy, counts) || now < policy->shrink_at)
+		return;
 	policy->shrink_at = now + POLICY_SHRINK_EVERY_MS;
-	return 1;
+	decision->retire = 1;
+	decision->only_idle = true;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -140,16 +207,29 @@ static int64_t earlier(int64_t a, int64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
-static int64_t ask_again_at(const struct policy *policy, int64_t now)
+/*
+ * What happens to a pool we are told of, but for two things: that a busy worker has become idle, which is
+ * of interest while there are more than must be; and what only time brings.
+ */
+static int64_t ask_again_at(const struct policy *policy, const struct policy_counts *counts,
+			    int64_t now)
 {
-	int64_t at = 0;
+	int64_t at = policy->retry_at > now ? policy->retry_at : 0;
 
-	if (policy->retry_at > now)
-		at = policy->retry_at;
 	if (policy->failures && policy->proven_at)
 		at = earlier(at, policy->proven_at + POLICY_EARLY_MS);
-	if (policy_lowest(policy) < policy_highest(policy))
-		at = earlier(at, policy->grow_at > now ? policy->grow_at : now + POLICY_SAMPLE_MS);
+	if (!counts->paused)
+		at = earlier(at, counts->next_at);
+	if (counts->paused || !is_dynamic(policy))
+		return at;
+	if (policy->grow > 1 && policy->grow_at > now)
+		at = earlier(at, policy->grow_at);
+	if (counts->serving > policy_lowest(policy) && has_surplus(policy, counts))
+		at = earlier(at, policy->shrink_at > now ? policy->shrink_at
+							 : now + POLICY_SHRINK_EVERY_MS);
+	else if ((counts->serving > policy_lowest(policy) && counts->idle < counts->serving) ||
+		 counts->expired)
+		at = earlier(at, now + POLICY_LOOK_MS);
 	return at;
 }
 
@@ -157,7 +237,7 @@ struct policy_decision policy_decide(struct policy *policy, const struct policy_
 				     int64_t now)
 {
 	struct policy_decision decision = { 0 };
-	int alive = counts->starting + counts->serving;
+	int alive = counts->starting + counts->serving - replaced(policy, counts);
 	int wanted;
 
 	if (policy->proven_at && now - policy->proven_at >= POLICY_EARLY_MS) {
@@ -167,13 +247,21 @@ struct policy_decision policy_decide(struct policy *policy, const struct policy_
 	wanted = policy_lowest(policy) - alive;
 	if (wanted < 0)
 		wanted = 0;
-	if (!wanted && policy_lowest(policy) < policy_highest(policy))
-		wanted = growth(policy, counts, now);
+	if (!wanted && is_dynamic(policy))
+		wanted = growth(policy, counts, alive, now);
 	decision.start = hold_back(policy, counts, wanted, now);
 	if (decision.start)
 		policy->shrink_at = now + POLICY_SHRINK_EVERY_MS;
 	else
-		decision.retire = shrinkage(policy, counts, now);
-	decision.again_at = ask_again_at(policy, now);
+		shrink(policy, counts, now, &decision);
+	decision.again_at = ask_again_at(policy, counts, now);
 	return decision;
+}
+
+int64_t policy_lifetime(int64_t max_ms, uint32_t seed)
+{
+	/* Neighbouring numbers, such as process ids, are spread by the multiplication (Knuth). */
+	int64_t part = seed * UINT32_C(2654435761) >> 16;
+
+	return max_ms - max_ms * POLICY_JITTER_PERCENT / 100 * part / 65536;
 }

@@ -4,7 +4,13 @@
  * Pure: it sees numbers and the time, in milliseconds of clock_ms(), and asks nobody.
  *
  * Sizing. A static pool has min == max workers. A dynamic one grows when less than spare_min workers' worth
- * of room is left, twice as fast each time, and shrinks by one idle worker at a time when there is more than spare_max.
+ * of room is left, or when clients wait and nobody takes them (queue.h), twice as fast each time. It shrinks by one idle
+ * worker at a time when there is more than spare_max; where spare_min is 0, also by those that were idle for long,
+ * down to min, which may be 0: on demand.
+ *
+ * Recycling. An expired worker serves on, but is not counted as one that the pool needs, so another is
+ * started; once that serves, the expired one may go. At most a quarter of the pool, or one, is on
+ * this way at once. A pool that cannot start workers keeps its expired ones.
  *
  * Back-off. Deaths are counted in rounds: the first worker that fails (dies before it was READY, or in
  * its first seconds) ends a round, and only the failure of one that was started after that ends the next;
@@ -22,10 +28,12 @@ enum {
 	POLICY_EARLY_MS = 5000, /* a death before this age is a failure */
 	POLICY_DELAY_MS = 250,
 	POLICY_DELAY_MAX_MS = 30000,
-	POLICY_GROW_EVERY_MS = 100,
+	POLICY_GROW_EVERY_MS = 100, /* sooner when clients wait and what was started serves */
 	POLICY_GROW_MOST = 32,
 	POLICY_SHRINK_EVERY_MS = 1000,
-	POLICY_SAMPLE_MS = 250, /* how often a dynamic pool is looked at */
+	POLICY_LOOK_MS = 1000,  /* how often a grown pool with busy workers is looked at */
+	POLICY_IDLE_MS = 10000, /* an idle worker above spare_min 0 goes after this */
+	POLICY_JITTER_PERCENT = 10
 };
 
 struct policy_limits {
@@ -36,7 +44,7 @@ struct policy_limits {
 
 struct policy {
 	struct policy_limits limits;
-	int offset;        /* moved by TTIN and TTOU */
+	int offset;        /* moved by TTIN, TTOU, `workers` */
 	unsigned round;    /* number of failures that counted */
 	int failures;      /* the same, in a row */
 	int64_t retry_at;  /* no start before; 0: any time */
@@ -48,13 +56,21 @@ struct policy {
 struct policy_counts {
 	int starting; /* alive, not accepting yet */
 	int serving;
-	int idle;  /* of those: without a connection */
-	int spare; /* room that is left in all of them, in workers */
+	int expired;     /* of those that serve: should be replaced */
+	int leaving;     /* replaced ones that still drain */
+	int idle;        /* serving, not expired, without a connection */
+	int rested;      /* of those: for POLICY_IDLE_MS */
+	int spare;       /* room that is left in those that serve and are not expired, in workers */
+	bool waiting;    /* clients wait in the queue, and nobody takes them */
+	bool paused;     /* nobody is to accept */
+	int64_t next_at; /* when the next worker expires or has rested; 0: none does */
 };
 
 struct policy_decision {
 	int start;
-	int retire;
+	int retire;       /* so many that are not expired */
+	int recycle;      /* so many that are */
+	bool only_idle;   /* retire: only such as have no connection */
 	int64_t again_at; /* ask again then, even when nothing happens; 0: need not */
 };
 
@@ -63,9 +79,13 @@ void policy_init(struct policy *policy, const struct policy_limits *limits);
 /* How many there must be at least: those that a new generation starts with. */
 int policy_lowest(const struct policy *policy);
 int policy_highest(const struct policy *policy);
-/* One more (1) or one fewer (-1). False: the limit is reached, nothing changed. */
+/* More (above 0) or fewer, both ends of a range. False: that is beyond the limits, nothing changed. */
 bool policy_move(struct policy *policy, int by);
+/* It starts workers only for clients, and lets the last idle one go. */
+bool policy_is_on_demand(const struct policy *policy);
 
+/* More can be started, if they are needed, now. */
+bool policy_can_grow(const struct policy *policy, const struct policy_counts *counts, int64_t now);
 struct policy_decision policy_decide(struct policy *policy, const struct policy_counts *counts,
 				     int64_t now);
 
@@ -80,5 +100,11 @@ bool policy_died(struct policy *policy, unsigned round, bool was_ready, int64_t 
 void policy_refused(struct policy *policy, int64_t now);
 
 bool policy_is_degraded(const struct policy *policy);
+
+/*
+ * At what age a worker expires by max-lifetime: up to POLICY_JITTER_PERCENT earlier, by any number that differs
+ * from worker to worker, so that those that started together do not go together.
+ */
+int64_t policy_lifetime(int64_t max_ms, uint32_t seed);
 
 #endif

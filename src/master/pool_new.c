@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "master/saved.h"
 #include "master/state.h"
+#include "master/watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,6 +51,7 @@ struct totals *totals_of(struct master *master, const char *service)
 		free(totals);
 		return NULL;
 	}
+	reap_init_totals(totals);
 	SLIST_INSERT_HEAD(&master->totals, totals, link);
 	return totals;
 }
@@ -173,6 +175,8 @@ static int make_workers(struct pool *pool)
 		return -1;
 	for (size_t i = 0; i < pool->board.slots; i++)
 		worker_init(&pool->worker[i], pool, (int)i + 1);
+	if (pool->service->overflow_refuse)
+		pool->refuser = &pool->worker[pool->board.slots - 1];
 	return 0;
 }
 
@@ -186,11 +190,14 @@ static void init_policy(struct pool *pool)
 					.most = service->workers_max + EXTRA_WORKERS };
 
 	policy_init(&pool->policy, &limits);
+	policy_init(&pool->refusing, &(struct policy_limits){ .min = 1, .max = 1, .most = 1 });
 }
 
 static int make_places(struct pool *pool)
 {
-	if (board_init(&pool->board, (size_t)pool->policy.limits.most * 2) < 0)
+	size_t slots = (size_t)pool->policy.limits.most * 2 + pool->service->overflow_refuse;
+
+	if (board_init(&pool->board, slots) < 0)
 		return -1;
 	return make_workers(pool);
 }
@@ -211,6 +218,7 @@ static struct pool *pool_make(struct master *master, struct config *config,
 	pool->dirty = true;
 	init_policy(pool);
 	deadline_init(&pool->look, on_look, pool);
+	deadline_init(&pool->watch, watch_fire, pool);
 	TAILQ_INSERT_TAIL(&master->pools, pool, link);
 	pool->totals = totals_of(master, service->name);
 	return pool;
@@ -247,6 +255,23 @@ static void adopt_policy(struct policy *policy, const struct saved_pool *saved)
 	policy->shrink_at = saved->shrink_at;
 }
 
+static void adopt_queue(struct pool *pool, const struct saved_pool *saved)
+{
+	struct queue *queue = &pool->queue;
+
+	queue->state = (enum queue_state)saved->queue_state;
+	queue->at = saved->queue_at;
+	queue->waiting_since = saved->waiting_since;
+	queue->full_since = saved->full_since;
+	queue->full_seen = saved->full_seen;
+	/* Who watched was the program before us. */
+	if (queue->state == QUEUE_WATCHED || queue->state == QUEUE_WOKEN)
+		queue_rest(queue, pool->master->loop.now);
+	pool->full = saved->full;
+	pool->refused_before = (uint64_t)saved->refused_before;
+	pool->refuse_until = saved->refuse_until;
+}
+
 struct pool *pool_adopt(struct master *master, struct config *config,
 			const struct service_conf *service, const struct saved_pool *saved,
 			struct open_listener *const *listener, size_t listeners, char **error_r)
@@ -258,11 +283,15 @@ struct pool *pool_adopt(struct master *master, struct config *config,
 		goto fail;
 	pool->phase = saved->ending ? POOL_ENDING : POOL_SERVING;
 	pool->served = saved->served;
+	pool->paused = saved->paused;
 	pool->degraded = saved->degraded;
 	pool->cut = (unsigned)saved->cut;
 	pool->killed = (unsigned)saved->killed;
 	pool->ending_at = saved->ending_at;
 	adopt_policy(&pool->policy, saved);
+	adopt_queue(pool, saved);
+	if (saved->watch_at)
+		deadline_set(&master->loop.deadlines, &pool->watch, saved->watch_at);
 	for (size_t i = 0; i < listeners; i++) {
 		listener[i]->refs++;
 		if (add_listener(pool, listener[i]) < 0)
@@ -282,6 +311,7 @@ fail:
 void pool_free(struct pool *pool)
 {
 	deadline_clear(&pool->master->loop.deadlines, &pool->look);
+	deadline_clear(&pool->master->loop.deadlines, &pool->watch);
 	TAILQ_REMOVE(&pool->master->pools, pool, link);
 	free(pool->worker);
 	board_cleanup(&pool->board);
@@ -291,15 +321,25 @@ void pool_free(struct pool *pool)
 	free(pool);
 }
 
-int pool_listen(struct pool *pool, char **error_r)
+int pool_listen(struct pool *pool, bool already, char **error_r)
 {
 	struct listener_options options = options_of(pool->service);
 
 	for (size_t i = 0; i < pool->listeners; i++) {
-		if (listener_listen(&pool->listener[i]->socket, &options, error_r) < 0)
+		if (pool->listener[i]->socket.listening == already &&
+		    listener_listen(&pool->listener[i]->socket, &options, error_r) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+void pool_keep(struct pool *pool, struct config *config, const struct service_conf *service)
+{
+	config_ref(config);
+	config_unref(pool->config);
+	pool->config = config;
+	pool->service = service;
+	pool_reset(pool);
 }
 
 static bool has_listener(const struct pool *pool, const struct open_listener *listener)
@@ -311,23 +351,24 @@ static bool has_listener(const struct pool *pool, const struct open_listener *li
 	return false;
 }
 
-static bool is_kept(const struct master *master, const struct open_listener *listener)
+static bool is_kept(const struct master *master, const struct config *config,
+		    const struct open_listener *listener)
 {
 	const struct pool *pool;
 
 	if (listener->socket.adopted)
 		return true;
 	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool->generation == master->generation && has_listener(pool, listener))
+		if (pool->config == config && has_listener(pool, listener))
 			return true;
 	}
 	return false;
 }
 
-bool pool_leaves_listeners(const struct pool *pool)
+bool pool_leaves_listeners(const struct pool *pool, const struct config *config)
 {
 	for (size_t i = 0; i < pool->listeners; i++) {
-		if (!is_kept(pool->master, pool->listener[i]))
+		if (!is_kept(pool->master, config, pool->listener[i]))
 			return true;
 	}
 	return false;

@@ -6,23 +6,42 @@
 #include "base/log.h"
 #include "master/death.h"
 #include "master/state.h"
+#include "master/trace.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 
-/* How long ago; -1: what stands in the slot is no time of ours. */
-static int64_t age_of(int64_t since, int64_t now)
+/* ------------------------------------------------------------------- what is told of deaths ---- */
+
+static void on_tally_end(void *owner, int64_t now)
 {
-	return since >= 0 && since <= now ? now - since : -1;
+	struct totals *totals = owner;
+	char text[TALLY_TEXT_MAX];
+
+	while (tally_take(&totals->tally, now, text))
+		log_warning("service %s: %s", totals->service, text);
+}
+
+void reap_init_totals(struct totals *totals)
+{
+	deadline_init(&totals->tally_end, on_tally_end, totals);
+}
+
+void reap_tell_rest(struct master *master)
+{
+	struct totals *totals;
+
+	SLIST_FOREACH (totals, &master->totals, link) {
+		deadline_clear(&master->loop.deadlines, &totals->tally_end);
+		on_tally_end(totals, master->loop.now);
+	}
 }
 
 static struct death describe(const struct worker *worker, const siginfo_t *info, int64_t now)
 {
-	const struct slot *slot = &worker->pool->board.slot[worker->number - 1];
-
-	return (struct death){
+	struct death death = {
 		.service = worker->pool->service->name,
 		.number = worker->number,
 		.pid = worker->pid,
@@ -34,12 +53,31 @@ static struct death describe(const struct worker *worker, const siginfo_t *info,
 		.given_up = !worker->pool->served && worker->pool->phase == POOL_ENDING,
 		.was_ready = worker->was_ready,
 		.age = now - worker->started_at,
-		.state = atomic_load_explicit(&slot->state, memory_order_relaxed),
-		.state_for =
-			age_of(atomic_load_explicit(&slot->since_ms, memory_order_relaxed), now),
-		.connections = (uint32_t)worker_connections(worker),
-		.peer = slot->peer,
 	};
+
+	worker_view(worker, &death.slot, now);
+	if (death.code == CLD_KILLED && death.status == SIGKILL && !death_was_ours(&death))
+		death.oom = oom_is_to_blame(&worker->pool->master->oom, now);
+	return death;
+}
+
+/* Ends in order are no news and are not counted. */
+static void tell(const struct worker *worker, const struct death *death, const char *text,
+		 int64_t now)
+{
+	struct totals *totals = worker->pool->totals;
+	struct death_kind kind = death_kind_of(death);
+	int level = death_level(death);
+
+	if (level <= LOG_WARNING && !tally_add(&totals->tally, &kind, now)) {
+		if (!totals->tally_end.at)
+			deadline_set(&worker->pool->master->loop.deadlines, &totals->tally_end,
+				     tally_due(&totals->tally));
+		return;
+	}
+	log_line(level, "%s", text);
+	if (worker->trace && death->code != CLD_EXITED && kind.cause == DEATH_FOREIGN)
+		trace_log(worker->trace, level, death->service, death->number, death->pid);
 }
 
 static void worker_died(struct worker *worker, const siginfo_t *info, int64_t now)
@@ -53,18 +91,18 @@ static void worker_died(struct worker *worker, const siginfo_t *info, int64_t no
 	worker_last_words(worker, now);
 	expected = worker->phase == WORKER_ENDING && !worker->failed;
 	death = describe(worker, info, now);
-	death_text(&death, text);
-	log_line(death_level(&death), "%s", text);
+	tell(worker, &death, death_text(&death, text), now);
 	if (death.code != CLD_EXITED) {
-		pool->cut += death.connections;
-		pool->totals->cut += death.connections;
+		pool->cut += death.slot.connections;
+		pool->totals->cut += death.slot.connections;
 	}
 	/* Who never served harmed nobody by that. */
 	if (pool->phase == POOL_ENDING && pool->served && death.was_ready && death_was_ours(&death))
 		pool->killed++;
 	if (!expected) {
 		pool->totals->deaths++;
-		policy_died(&pool->policy, worker->round, worker->was_ready, death.age, now);
+		policy_died(worker_policy(worker), worker->round, worker->was_ready, death.age,
+			    now);
 	}
 	worker_clear(worker);
 	if (starting)
@@ -76,22 +114,29 @@ static void worker_died(struct worker *worker, const siginfo_t *info, int64_t no
 		pool_try_accept(pool);
 }
 
-static void worker_paused(struct worker *worker, const siginfo_t *info)
+/* ----------------------------------------------------------------------- stopped, and going on ---- */
+
+static void worker_paused(struct worker *worker, const siginfo_t *info, int64_t now)
 {
 	const char *name = worker->pool->service->name;
 
 	worker->stopped = info->si_code != CLD_CONTINUED;
 	worker->pool->dirty = true;
 	if (!worker->stopped) {
+		/* What it could not do meanwhile is not its fault. */
+		worker->fresh_since = now;
 		log_notice("worker %s %d (pid %d) goes on", name, worker->number, (int)worker->pid);
 		return;
 	}
+	worker->stopped_at = now;
 	log_warning("worker %s %d (pid %d) was stopped by SIG%s: its clients wait until it is "
 		    "continued (kill -CONT %d)",
 		    name, worker->number, (int)worker->pid, sigabbrev_np(info->si_status),
 		    (int)worker->pid);
 	pool_try_accept(worker->pool);
 }
+
+/* ------------------------------------------------------------------------------ children ---- */
 
 static struct worker *find_worker(struct master *master, pid_t pid)
 {
@@ -112,7 +157,7 @@ static void child_changed(struct master *master, const siginfo_t *info)
 		     info->si_code == CLD_DUMPED;
 	struct worker *worker;
 
-	if (info->si_pid == master->reload.checker) {
+	if (info->si_pid == master->reload.checker.pid) {
 		if (ended)
 			reload_checked(master, info);
 		return;
@@ -131,7 +176,7 @@ static void child_changed(struct master *master, const siginfo_t *info)
 	if (ended)
 		worker_died(worker, info, master->loop.now);
 	else
-		worker_paused(worker, info);
+		worker_paused(worker, info, master->loop.now);
 }
 
 void reap_children(struct master *master)

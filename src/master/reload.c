@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The transaction that makes a new configuration the running one; the start is the first. A checker
- * process reads and checks the file, its result is read back, what is new is bound and opened, a new
- * generation of workers sets itself up. Only when all are READY it is committed: they accept, the old ones
- * drain. Whatever fails before is undone, and nothing the clients see has changed.
+ * process reads and checks the file, its result is compared with what runs (the plan), what is new is bound and
+ * opened, and each service that is new or changed starts one worker, its canary. When that is READY the others
+ * follow, and only when all are it is committed: they accept, the old ones drain. A service that did not change keeps
+ * its pool. Whatever fails before is undone, and nothing the clients see has changed.
  */
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "config/diff.h"
 #include "master/limits.h"
-#include "master/spawn.h"
 #include "master/state.h"
 
 #include <bsd/string.h>
@@ -17,90 +18,76 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sysexits.h>
 
 enum {
-	CHECK_LIMIT_MS = 30000,  /* a name service that does not answer */
+	REASON_MAX = 1024,
 	DRAINING_GENERATIONS = 8 /* more than these are waited for before the next one starts */
 };
 
-/* ------------------------------------------------------------------------------ the checker ---- */
-
-/* In the child. Errors go where a person looks: to the terminal at the start, later to the log. */
-static int checker_main(void *arg)
+static int draining_generations(const struct master *master)
 {
-	struct master *master = arg;
-	struct conf_errors errors = { 0 };
-	struct config *config;
-	int status = 0;
+	const struct pool *pool;
+	unsigned last = 0;
+	int n = 0;
 
-	log_set_name("checker");
-	config = config_load(master->conf_path, master->options->modules, &errors);
-	if (!config) {
-		if (master->phase == MASTER_BOOTING)
-			conf_errors_print(&errors, stderr);
-		else
-			conf_errors_log(&errors);
-		conf_errors_cleanup(&errors);
-		return EX_CONFIG;
+	/* Pools of one generation stand together. */
+	TAILQ_FOREACH (pool, &master->pools, link) {
+		if (pool->phase == POOL_ENDING && pool->generation != last) {
+			last = pool->generation;
+			n++;
+		}
 	}
-	if (config_capture(config, master->reload.captured) < 0) {
-		log_err("cannot hand over the configuration: %s", strerror(errno));
-		status = EX_OSERR;
-	}
-	config_unref(config);
-	return status;
+	return n;
 }
 
-static void on_check_limit(void *owner, int64_t now)
+static bool may_reload(const struct master *master)
 {
-	struct master *master = owner;
-
-	(void)now;
-	master->reload.timed_out = true;
-	kill(master->reload.checker, SIGKILL);
+	return master->reload.next && draining_generations(master) < DRAINING_GENERATIONS;
 }
 
 static void begin(struct master *master)
 {
 	struct reload *reload = &master->reload;
-	int keep[2];
 
 	reload->phase = RELOAD_CHECKING;
-	reload->queued = reload->timed_out = false;
 	reload->began_at = master->loop.now;
-	if (master->phase == MASTER_RUNNING)
+	reload->dry = !may_reload(master);
+	if (reload->dry) {
+		reload->ticket = reload->next_plan;
+		reload->next_plan = 0;
+	} else {
+		reload->ticket = reload->next;
+		reload->roll = reload->next_roll;
+		reload->next = 0;
+		reload->next_roll = false;
+	}
+	if (master->phase == MASTER_RUNNING && !reload->dry)
 		systemd_notify_reloading(&master->systemd);
-	reload->captured = memfd_create("musterd configuration", MFD_CLOEXEC);
-	if (reload->captured < 0) {
-		reload_refuse(master, EX_OSERR, "memfd_create: %s", strerror(errno));
-		return;
-	}
-	keep[0] = reload->captured;
-	keep[1] = log_fd();
-	reload->checker = spawn(checker_main, master, keep, 2, false);
-	if (reload->checker < 0) {
-		reload_refuse(master, EX_OSERR, "fork: %s", strerror(errno));
-		return;
-	}
-	deadline_set(&master->loop.deadlines, &reload->limit, master->loop.now + CHECK_LIMIT_MS);
+	if (checker_start(master, reload->dry) < 0)
+		reload_refuse(master, EX_OSERR, "the checker cannot be started: %s",
+			      strerror(errno));
 }
 
-/* ------------------------------------------------------------------------------- undoing ---- */
+/* -------------------------------------------------------------------------- both outcomes ---- */
 
-/* What both outcomes leave behind. */
-static void finish(struct master *master)
+/* Tells who asked, and leaves nothing behind. */
+static void finish(struct master *master, bool ok, const char *text)
 {
 	struct reload *reload = &master->reload;
+	unsigned ticket = reload->ticket;
 
-	deadline_clear(&master->loop.deadlines, &reload->limit);
-	fd_close(&reload->captured);
+	checker_stop(master);
 	fd_close(&reload->log_fd);
 	pidfile_remove_own(&reload->pidfile);
+	plan_free(reload->plan);
+	reload->plan = NULL;
 	config_unref(reload->config);
 	reload->config = NULL;
 	reload->phase = RELOAD_NONE;
+	reload->ticket = 0;
+	reload->dry = reload->roll = false;
+	control_answer(master, ticket, ok, text);
 }
 
 static void kill_new_pools(struct master *master)
@@ -113,30 +100,42 @@ static void kill_new_pools(struct master *master)
 	}
 }
 
-void reload_refuse(struct master *master, int exit_status, const char *format, ...)
+static void refuse(struct master *master, int exit_status, const char *reason)
 {
 	struct reload *reload = &master->reload;
-	char reason[1024];
+	char *errors = checker_errors(&reload->checker), *text = NULL;
+	bool dry = reload->dry;
+
+	kill_new_pools(master);
+	if (asprintf(&text, "%s%s%s", reason, errors ? "\n" : "", errors ? errors : "") < 0)
+		text = NULL;
+	finish(master, false, text ? text : reason);
+	free(text);
+	free(errors);
+	if (master->phase == MASTER_BOOTING) {
+		log_err("start failed: %s", reason);
+		master->exit_status = exit_status;
+		master->phase = MASTER_STOPPING;
+		reload_forget(master);
+		return;
+	}
+	if (dry) {
+		log_info("no plan: %s", reason);
+		return;
+	}
+	log_err("reload refused, the running configuration goes on: %s", reason);
+	systemd_notify(&master->systemd, "READY=1\nSTATUS=Reload refused: %s", reason);
+}
+
+void reload_refuse(struct master *master, int exit_status, const char *format, ...)
+{
+	char reason[REASON_MAX];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
-	/* A checker that still runs is reaped as a stranger. */
-	if (reload->checker > 0)
-		kill(reload->checker, SIGKILL);
-	reload->checker = 0;
-	kill_new_pools(master);
-	finish(master);
-	if (master->phase == MASTER_BOOTING) {
-		log_err("start failed: %s", reason);
-		master->exit_status = exit_status;
-		master->phase = MASTER_STOPPING;
-		reload->queued = false;
-		return;
-	}
-	log_err("reload refused, the running configuration goes on: %s", reason);
-	systemd_notify(&master->systemd, "READY=1\nSTATUS=Reload refused: %s", reason);
+	refuse(master, exit_status, reason);
 }
 
 /* ----------------------------------------------------------------------------- preparing ---- */
@@ -187,24 +186,57 @@ static bool open_log(struct master *master)
 	return false;
 }
 
+/* The pool that serves this service now; NULL. */
+static struct pool *find_serving(const struct master *master, const char *service)
+{
+	struct pool *pool;
+
+	TAILQ_FOREACH (pool, &master->pools, link) {
+		if (pool->phase == POOL_SERVING && strcmp(pool->service->name, service) == 0)
+			return pool;
+	}
+	return NULL;
+}
+
+/* It goes on with the workers that it has. */
+static bool stays(const struct master *master, const struct plan_service *service)
+{
+	return service->action == PLAN_UNCHANGED && !master->reload.roll &&
+	       find_serving(master, service->name);
+}
+
+static bool make_pool(struct master *master, const struct plan_service *planned)
+{
+	const struct service_conf *service = planned->new_service;
+	const struct pool *old = find_serving(master, planned->name);
+	char *error;
+	struct pool *pool =
+		pool_new(master, master->reload.config, service, master->generation, &error);
+
+	if (pool) {
+		pool->paused = old && old->paused;
+		return true;
+	}
+	reload_refuse(master, EX_UNAVAILABLE, "service %s: %s", service->name,
+		      error ? error : strerror(ENOMEM));
+	free(error);
+	return false;
+}
+
 static bool make_pools(struct master *master)
 {
-	struct config *config = master->reload.config;
-	struct pool *pool;
-	char *error;
+	const struct plan *plan = master->reload.plan;
+	const struct pool *pool;
 	size_t descriptors = 0;
 
 	master->generation++;
-	for (size_t i = 0; i < config->services; i++) {
-		const struct service_conf *service = config->service[i];
+	for (size_t i = 0; i < plan->services; i++) {
+		const struct plan_service *service = &plan->service[i];
 
-		pool = pool_new(master, config, service, master->generation, &error);
-		if (!pool) {
-			reload_refuse(master, EX_UNAVAILABLE, "service %s: %s", service->name,
-				      error ? error : strerror(ENOMEM));
-			free(error);
+		if (service->action == PLAN_REMOVED || stays(master, service))
+			continue;
+		if (!make_pool(master, service))
 			return false;
-		}
 	}
 	TAILQ_FOREACH (pool, &master->pools, link)
 		descriptors += (size_t)pool->service->workers_max;
@@ -212,42 +244,51 @@ static bool make_pools(struct master *master)
 	return true;
 }
 
-static void restore(struct master *master)
+/* One line in the log for each of the text. */
+static void log_lines(const char *what, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		log_info("%s: %.*s", what, (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
+static bool make_plan(struct master *master)
 {
 	struct reload *reload = &master->reload;
-	struct conf_errors errors = { 0 };
+	char *text;
 
-	reload->config = config_restore(reload->captured, master->options->modules, &errors);
-	if (!reload->config) {
-		conf_errors_log(&errors);
-		conf_errors_cleanup(&errors);
-		reload_refuse(master, EX_SOFTWARE, "what the checker found cannot be read back");
-		return;
+	reload->plan = plan_new(master->config, reload->config);
+	text = reload->plan ? plan_text(reload->plan) : NULL;
+	if (!text) {
+		reload_refuse(master, EX_OSERR, "%s", strerror(ENOMEM));
+		return false;
 	}
-	if (take_pidfile(master) && open_log(master) && make_pools(master))
-		reload->phase = RELOAD_STARTING;
+	if (reload->dry)
+		finish(master, true, text);
+	else if (master->phase != MASTER_BOOTING)
+		log_lines("plan", text);
+	free(text);
+	return reload->plan;
 }
 
 void reload_checked(struct master *master, const siginfo_t *info)
 {
 	struct reload *reload = &master->reload;
+	char reason[REASON_MAX];
+	int exit_status;
 
-	reload->checker = 0;
-	deadline_clear(&master->loop.deadlines, &reload->limit);
-	if (info->si_code == CLD_EXITED && info->si_status == 0)
-		restore(master);
-	else if (info->si_code == CLD_EXITED && info->si_status == EX_CONFIG)
-		reload_refuse(master, EX_CONFIG, "the configuration %s cannot be used",
-			      master->conf_path);
-	else if (info->si_code == CLD_EXITED)
-		reload_refuse(master, info->si_status, "the checker exited with status %d",
-			      info->si_status);
-	else if (reload->timed_out)
-		reload_refuse(master, EX_TEMPFAIL, "checking %s took longer than %d s",
-			      master->conf_path, CHECK_LIMIT_MS / 1000);
-	else
-		reload_refuse(master, EX_SOFTWARE, "the checker was killed by SIG%s",
-			      sigabbrev_np(info->si_status));
+	reload->config = checker_finish(master, info, &exit_status, reason, sizeof(reason));
+	if (!reload->config) {
+		refuse(master, exit_status, reason);
+		return;
+	}
+	/* It holds a configuration now, no errors. */
+	fd_close(&reload->checker.found);
+	if (make_plan(master) && take_pidfile(master) && open_log(master) && make_pools(master))
+		reload->phase = RELOAD_STARTING;
 }
 
 /* ---------------------------------------------------------------------------- committing ---- */
@@ -257,13 +298,16 @@ static bool listen_all(struct master *master)
 	struct pool *pool;
 	char *error = NULL;
 
-	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool->phase != POOL_STARTING || pool_listen(pool, &error) == 0)
-			continue;
-		reload_refuse(master, EX_UNAVAILABLE, "service %s: %s", pool->service->name,
-			      error ? error : strerror(ENOMEM));
-		free(error);
-		return false;
+	/* What listens already only gets other options, and that comes last: it cannot be undone. */
+	for (int already = 0; already <= 1; already++) {
+		TAILQ_FOREACH (pool, &master->pools, link) {
+			if (pool->phase != POOL_STARTING || pool_listen(pool, already, &error) == 0)
+				continue;
+			reload_refuse(master, EX_UNAVAILABLE, "service %s: %s", pool->service->name,
+				      error ? error : strerror(ENOMEM));
+			free(error);
+			return false;
+		}
 	}
 	return true;
 }
@@ -291,55 +335,85 @@ static void log_pool(const struct pool *pool)
 		 plural(pool_alive(pool)), all);
 }
 
-/* The pools that served until now are those before the first new one. Returns how many workers are new. */
+/* Pools that stay belong to the new configuration from now on, and log where it says. */
+static void keep_pools(struct master *master)
+{
+	const struct reload *reload = &master->reload;
+
+	for (size_t i = 0; i < reload->plan->services; i++) {
+		const struct plan_service *service = &reload->plan->service[i];
+		struct pool *pool;
+
+		if (!stays(master, service))
+			continue;
+		pool = find_serving(master, service->name);
+		pool_keep(pool, reload->config, service->new_service);
+		pool_reset(pool);
+		pool_reopen(pool, &reload->log_target, reload->log_fd);
+	}
+}
+
+/* Returns how many workers serve now. */
 static int swap_pools(struct master *master)
 {
-	struct pool *pool, *fresh = NULL;
+	const struct config *config = master->reload.config;
+	struct pool *pool;
 	int workers = 0;
 
 	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool->phase != POOL_STARTING)
-			continue;
-		fresh = fresh ? fresh : pool;
-		pool_commit(pool);
-		log_pool(pool);
-		workers += pool_alive(pool);
+		if (pool->phase == POOL_STARTING) {
+			pool_commit(pool);
+			log_pool(pool);
+		}
+		if (pool->phase == POOL_SERVING && pool->config == config)
+			workers += pool_alive(pool);
 	}
 	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool == fresh)
-			break;
-		if (pool->phase == POOL_SERVING)
-			pool_drain(pool, pool_leaves_listeners(pool), master->loop.now);
+		if (pool->phase == POOL_SERVING && pool->config != config)
+			pool_drain(pool, pool_leaves_listeners(pool, config), master->loop.now);
 	}
 	return workers;
+}
+
+static void announce(struct master *master, bool first, int workers)
+{
+	size_t services = master->config->services;
+	char *plan = plan_text(master->reload.plan), *answer;
+	char took[CLOCK_TEXT_MAX], text[256];
+
+	clock_text(clock_ms() - master->reload.began_at, took);
+	snprintf(text, sizeof(text), "generation %u serves: %zu service%s, %d worker%s, after %s",
+		 master->generation, services, plural((long)services), workers, plural(workers),
+		 took);
+	log_notice("%s: %s", first ? "ready" : "reloaded", text);
+	systemd_notify(&master->systemd,
+		       "READY=1\nMAINPID=%d\nSTATUS=Serving: %zu service%s, generation %u",
+		       (int)getpid(), services, plural((long)services), master->generation);
+	if (asprintf(&answer, "%s\n%s", text, plan ? plan : "") < 0)
+		answer = NULL;
+	finish(master, true, answer ? answer : text);
+	free(answer);
+	free(plan);
 }
 
 static void commit(struct master *master)
 {
 	struct reload *reload = &master->reload;
-	struct config *old = master->config;
-	char took[CLOCK_TEXT_MAX];
 	bool first = master->phase == MASTER_BOOTING;
-	size_t services = reload->config->services;
+	struct config *old = master->config;
 	int workers;
 
 	if (!listen_all(master))
 		return;
+	keep_pools(master);
 	log_use(&reload->log_target, reload->log_fd);
 	reload->log_fd = -1;
 	swap_pidfile(master);
 	workers = swap_pools(master);
 	master->config = config_ref(reload->config);
-	config_unref(old);
 	master->phase = MASTER_RUNNING;
-	clock_text(clock_ms() - reload->began_at, took);
-	log_notice("%s: generation %u serves: %zu service%s, %d worker%s, after %s",
-		   first ? "ready" : "reloaded", master->generation, services,
-		   plural((long)services), workers, plural(workers), took);
-	finish(master);
-	systemd_notify(&master->systemd,
-		       "READY=1\nMAINPID=%d\nSTATUS=Serving: %zu service%s, generation %u",
-		       (int)getpid(), services, plural((long)services), master->generation);
+	announce(master, first, workers);
+	config_unref(old); /* the plan spoke of it */
 	if (first)
 		daemon_report(&master->daemon, 0);
 }
@@ -350,40 +424,48 @@ void reload_init(struct master *master)
 {
 	struct reload *reload = &master->reload;
 
-	*reload = (struct reload){ .captured = -1, .log_fd = -1, .pidfile = PIDFILE_NONE };
-	deadline_init(&reload->limit, on_check_limit, master);
+	*reload = (struct reload){ .log_fd = -1, .pidfile = PIDFILE_NONE };
+	checker_init(&reload->checker, master);
 }
 
-static int draining_generations(const struct master *master)
+/* One that waits is the one that whoever asks now gets as well: it has not read anything yet. */
+static unsigned ask(struct master *master, unsigned *waiting)
 {
-	const struct pool *pool;
-	unsigned last = 0;
-	int n = 0;
-
-	/* Pools of one generation stand together. */
-	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool->phase == POOL_ENDING && pool->generation != last) {
-			last = pool->generation;
-			n++;
-		}
-	}
-	return n;
+	if (is_stopping(master))
+		return 0;
+	if (!*waiting)
+		*waiting = ++master->tickets;
+	return *waiting;
 }
 
-void reload_request(struct master *master)
+unsigned reload_request(struct master *master)
 {
 	struct reload *reload = &master->reload;
-	bool queued = reload->queued;
+	bool queued = reload->next;
+	unsigned ticket = ask(master, &reload->next);
 
-	if (master->phase == MASTER_STOPPING)
-		return;
-	reload->queued = true;
-	if (reload->phase != RELOAD_NONE)
+	if (!ticket)
+		log_notice("no reload: the master is about to stop");
+	else if (reload->phase != RELOAD_NONE)
 		log_notice("a reload is under way: the next one follows it%s",
 			   queued ? " (one is waiting already)" : "");
 	else if (draining_generations(master) >= DRAINING_GENERATIONS)
 		log_notice("%d old generations still drain: the reload waits for one of them",
 			   DRAINING_GENERATIONS);
+	return ticket;
+}
+
+unsigned reload_request_roll(struct master *master)
+{
+	unsigned ticket = reload_request(master);
+
+	master->reload.next_roll = ticket;
+	return ticket;
+}
+
+unsigned plan_request(struct master *master)
+{
+	return ask(master, &master->reload.next_plan);
 }
 
 static bool all_are_ready(const struct master *master)
@@ -397,14 +479,25 @@ static bool all_are_ready(const struct master *master)
 	return true;
 }
 
+static void forget(struct master *master, unsigned *waiting)
+{
+	if (*waiting)
+		control_answer(master, *waiting, false, "the master is about to stop");
+	*waiting = 0;
+}
+
+void reload_forget(struct master *master)
+{
+	forget(master, &master->reload.next);
+	forget(master, &master->reload.next_plan);
+}
+
 bool reload_settle(struct master *master)
 {
-	struct reload *reload = &master->reload;
-
-	if (reload->phase == RELOAD_STARTING && all_are_ready(master))
+	if (master->reload.phase == RELOAD_STARTING && all_are_ready(master))
 		commit(master);
-	else if (reload->phase == RELOAD_NONE && reload->queued &&
-		 draining_generations(master) < DRAINING_GENERATIONS)
+	else if (master->reload.phase == RELOAD_NONE &&
+		 (master->reload.next_plan || may_reload(master)))
 		begin(master);
 	else
 		return false;

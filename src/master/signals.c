@@ -46,7 +46,7 @@ static void on_stop(struct master *master, const struct signalfd_siginfo *info)
 /* TERM and INT: said twice they mean it. */
 static void on_stop_or_kill(struct master *master, const struct signalfd_siginfo *info)
 {
-	if (master->phase != MASTER_STOPPING) {
+	if (!is_stopping(master)) {
 		on_stop(master, info);
 		return;
 	}

@@ -6,10 +6,12 @@
 #ifndef MASTER_STATE_H
 #define MASTER_STATE_H
 
+#include "master/checker.h"
 #include "master/daemon.h"
 #include "master/listeners.h"
 #include "master/loop.h"
 #include "master/master.h"
+#include "master/oom.h"
 #include "master/pidfile.h"
 #include "master/pool.h"
 #include "master/upgrade.h"
@@ -21,6 +23,7 @@
 enum master_phase {
 	MASTER_BOOTING, /* the first generation does not serve yet */
 	MASTER_RUNNING,
+	MASTER_CLOSING, /* the shutdown delay: it serves, but calls itself not ready */
 	MASTER_STOPPING
 };
 
@@ -33,17 +36,19 @@ enum reload_phase {
 /* The transaction that makes a new configuration the running one. The start is the first. */
 struct reload {
 	enum reload_phase phase;
-	bool queued; /* another one was asked for meanwhile */
+	unsigned ticket;    /* of what is under way; 0: nobody asked */
+	bool dry;           /* only the plan is wanted */
+	bool roll;          /* services that did not change get new workers too */
+	unsigned next;      /* the ticket of the reload that waits; 0: none does */
+	bool next_roll;     /* it is to roll */
+	unsigned next_plan; /* the ticket of the plan that waits; 0 */
 	int64_t began_at;
-	pid_t checker;
-	int captured;          /* memfd that the checker writes */
-	struct deadline limit; /* of the checker */
-	bool timed_out;        /* it was killed for that */
+	struct checker checker;
 	struct config *config;
+	struct plan *plan;
 	struct log_target log_target;
 	int log_fd; /* opened, not in use yet */
 	struct pidfile pidfile;
-	bool roll_all; /* for an upgrade: the next one counts all services as changed */
 };
 
 struct master {
@@ -69,22 +74,39 @@ struct master {
 	struct reload reload;
 	struct upgrade upgrade;
 	struct saved *
-		resumed; /* we took over from another program: what it said; texts are borrowed from it */
-	unsigned
-		tickets; /* the last one given out, to who is answered when what was asked for is over */
-	unsigned killed; /* workers killed while stopping */
+		resumed; /* what the program before us said, if there was one; texts are borrowed */
+	unsigned tickets;       /* the last one given */
+	struct deadline closed; /* the end of the shutdown delay */
+	unsigned killed;        /* workers killed while stopping */
+	struct oom oom;
 };
 
 /* signals.c: blocks and watches what we handle. 0 or -1 with errno. */
 int signals_init(struct master *master);
 void signals_cleanup(struct master *master);
 
+/* master.c: tells systemd how the running configuration does: serving, or what is degraded. */
+void notify_status(const struct master *master);
+
 /* reap.c: all children that ended, stopped or went on. */
 void reap_children(struct master *master);
+/* What must be known before the first death. */
+void reap_init_totals(struct totals *totals);
+/* Logs now what is still counted of deaths that were not told one by one. */
+void reap_tell_rest(struct master *master);
 
-/* reload.c */
+/*
+ * reload.c. A ticket names something that was asked for: who asked is answered under it when that is over.
+ * 0: it was not taken, because the master is about to stop.
+ */
 void reload_init(struct master *master);
-void reload_request(struct master *master);
+unsigned reload_request(struct master *master);
+/* A reload in which the services that did not change get new workers too. */
+unsigned reload_request_roll(struct master *master);
+/* Reads and compares as a reload does, and ends there: the plan is the answer. */
+unsigned plan_request(struct master *master);
+/* Nothing that waits begins any more: the master stops. */
+void reload_forget(struct master *master);
 /* The checker has ended. */
 void reload_checked(struct master *master, const siginfo_t *info);
 /* Undoes what was begun. */
@@ -93,7 +115,12 @@ void reload_refuse(struct master *master, int exit_status, const char *format, .
 /* Goes on as far as it can. True: it did, so there may be more to do at once. */
 bool reload_settle(struct master *master);
 
-/* stop.c */
+/* control.c: tells all who wait for it what came of this ticket; text: lines. */
+void control_answer(struct master *master, unsigned ticket, bool ok, const char *text);
+
+/* stop.c: nobody accepts any more; after the shutdown delay, if there is one. */
+void stop_init(struct master *master);
+bool is_stopping(const struct master *master);
 void stop_gracefully(struct master *master);
 void stop_at_once(struct master *master, const char *because);
 /* True: all is gone. */

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Going down. Gracefully: nobody accepts any more, each service's clients have its drain limit. At
- * once: all workers are killed. The master leaves when its last worker has been reaped.
+ * Going down. Gracefully: the shutdown delay, in which all goes on but calls itself not ready; then nobody
+ * accepts any more, and each service's clients have its drain limit. At once: all workers are killed. The
+ * master leaves when its last worker has been reaped.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "master/state.h"
 
 #include <inttypes.h>
 #include <sysexits.h>
 
-static void begin_stop(struct master *master)
+bool is_stopping(const struct master *master)
 {
-	if (master->reload.phase != RELOAD_NONE)
-		reload_refuse(master, EX_TEMPFAIL, "told to stop");
-	master->reload.queued = false;
-	master->phase = MASTER_STOPPING;
-	systemd_notify(&master->systemd, "STOPPING=1\nSTATUS=Draining");
+	return master->phase == MASTER_CLOSING || master->phase == MASTER_STOPPING;
 }
 
 /* What is still in the backlog is lost with the listener, unless somebody else has it too. */
@@ -28,23 +26,71 @@ static bool is_last_call(const struct pool *pool)
 	return true;
 }
 
-void stop_gracefully(struct master *master)
+static void begin_drain(struct master *master)
 {
 	struct pool *pool;
 
-	if (master->phase == MASTER_STOPPING)
-		return;
-	begin_stop(master);
+	deadline_clear(&master->loop.deadlines, &master->closed);
+	master->phase = MASTER_STOPPING;
+	systemd_notify(&master->systemd, "STOPPING=1\nSTATUS=Draining");
 	TAILQ_FOREACH (pool, &master->pools, link) {
 		if (pool->phase == POOL_SERVING)
 			pool_drain(pool, is_last_call(pool), master->loop.now);
 	}
 }
 
+static void on_closed(void *owner, int64_t now)
+{
+	struct master *master = owner;
+
+	(void)now;
+	log_notice("the shutdown delay is over: draining");
+	begin_drain(master);
+}
+
+static void begin_delay(struct master *master, int64_t delay)
+{
+	struct pool *pool;
+	char text[CLOCK_TEXT_MAX];
+
+	master->phase = MASTER_CLOSING;
+	clock_text(delay, text);
+	log_notice("not ready any more; serving on for the shutdown delay of %s", text);
+	systemd_notify(&master->systemd, "STOPPING=1\nSTATUS=Stopping in %s", text);
+	TAILQ_FOREACH (pool, &master->pools, link) {
+		if (pool->phase == POOL_SERVING)
+			pool_tell(pool, RECORD_CLOSING);
+	}
+	deadline_set(&master->loop.deadlines, &master->closed, master->loop.now + delay);
+}
+
+void stop_init(struct master *master)
+{
+	deadline_init(&master->closed, on_closed, master);
+}
+
+void stop_gracefully(struct master *master)
+{
+	int64_t delay = master->config ? master->config->shutdown_delay_ms : 0;
+
+	if (is_stopping(master))
+		return;
+	if (master->reload.phase != RELOAD_NONE)
+		reload_refuse(master, EX_TEMPFAIL, "told to stop");
+	reload_forget(master);
+	/* A start that was given up has its end already. */
+	if (delay && master->phase == MASTER_RUNNING)
+		begin_delay(master, delay);
+	else
+		begin_drain(master);
+}
+
 void stop_at_once(struct master *master, const char *because)
 {
 	struct pool *pool;
 
+	deadline_clear(&master->loop.deadlines, &master->closed);
+	master->phase = MASTER_STOPPING;
 	TAILQ_FOREACH (pool, &master->pools, link)
 		pool_kill(pool, SIGKILL, because, master->loop.now);
 }
@@ -65,6 +111,7 @@ bool stop_settle(struct master *master)
 {
 	if (master->phase != MASTER_STOPPING || !TAILQ_EMPTY(&master->pools))
 		return false;
+	reap_tell_rest(master);
 	if (!master->config)
 		return true; /* it never served, and has said why */
 	log_totals(master);

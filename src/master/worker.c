@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "master/spawn.h"
 #include "master/state.h"
+#include "master/trace.h"
+#include "master/watch.h"
 
 #include <bsd/unistd.h>
 #include <errno.h>
@@ -17,7 +19,10 @@
 #include <sys/socket.h>
 #include <sysexits.h>
 
-enum { RECORDS_AT_ONCE = 16 };
+enum {
+	RECORDS_AT_ONCE = 16,
+	TRACE_PACE_MS = 1000 /* between two traces that nobody asked for */
+};
 
 /* The worker says nothing that we could wait for any more: it ends by itself, or is made to. */
 static void expect_end(struct worker *worker, int64_t at)
@@ -38,15 +43,37 @@ void worker_signal(struct worker *worker, int signal, const char *because, int64
 	expect_end(worker, now + WORKER_GRACE_MS);
 }
 
-static const char *limit_of(const struct worker *worker)
+/* "the boot limit passed (10s)", in the worker's `reason`. */
+static const char *passed(struct worker *worker, const char *limit, int64_t value)
 {
+	char text[CLOCK_TEXT_MAX];
+
+	snprintf(worker->reason, sizeof(worker->reason), "the %s limit passed (%s)", limit,
+		 clock_text(value, text));
+	return worker->reason;
+}
+
+static const char *limit_of(struct worker *worker)
+{
+	const struct service_conf *service = worker->pool->service;
+
 	if (worker->control.fd < 0 && worker->phase != WORKER_ENDING)
 		return "it closed its end of the control socket";
 	if (worker->phase == WORKER_STARTING)
-		return "the boot limit passed";
+		return passed(worker, "boot", service->boot_ms);
 	if (worker->because)
 		return worker->because;
-	return "the drain limit passed";
+	return passed(worker, "drain", service->drain_ms);
+}
+
+static void refuse_reload(struct worker *worker, const char *because, int64_t now)
+{
+	struct slot_view view;
+
+	worker_view(worker, &view, now);
+	reload_refuse(worker->pool->master, EX_TEMPFAIL, "worker %s %d (pid %d): %s%s%s",
+		      worker->pool->service->name, worker->number, (int)worker->pid, because,
+		      view.error[0] ? "; its last error: " : "", view.error);
 }
 
 static void on_deadline(void *owner, int64_t now)
@@ -56,8 +83,7 @@ static void on_deadline(void *owner, int64_t now)
 	const char *name = worker->pool->service->name;
 
 	if (worker->pool->phase == POOL_STARTING) {
-		reload_refuse(worker->pool->master, EX_TEMPFAIL, "worker %s %d (pid %d): %s", name,
-			      worker->number, (int)worker->pid, because);
+		refuse_reload(worker, because, now);
 		return;
 	}
 	if (worker->signalled == SIGKILL) {
@@ -73,7 +99,13 @@ static void on_deadline(void *owner, int64_t now)
 
 void worker_init(struct worker *worker, struct pool *pool, int number)
 {
-	*worker = (struct worker){ .pool = pool, .number = number, .control.fd = -1 };
+	*worker = (struct worker){
+		.pool = pool,
+		.number = number,
+		.refuses = pool->service->overflow_refuse && number == (int)pool->board.slots,
+		.control.fd = -1,
+		.most = pool->service->connections,
+	};
 	deadline_init(&worker->deadline, on_deadline, worker);
 }
 
@@ -85,9 +117,34 @@ void worker_go(struct worker *worker)
 	deadline_clear(&worker->pool->master->loop.deadlines, &worker->deadline);
 	/* A failure means that it has died, which is noticed elsewhere. */
 	record_send(worker->control.fd, RECORD_GO, 0, 0, -1);
+	if (worker->pool->master->phase == MASTER_CLOSING)
+		record_send(worker->control.fd, RECORD_CLOSING, 0, 0, -1);
+	watch_begin(worker->pool);
 }
 
-static bool handle_record(struct worker *worker, const struct record *record, int64_t now)
+/*
+ * Of a signal that ends it (the value) it is kept, to be logged with its death. Any other was asked for, by us or by
+ * whoever sent SIGUSR2, and is logged now. Who sends many finds them unread.
+ */
+static void handle_trace(struct worker *worker, int64_t signal, int fd, int64_t now)
+{
+	char *text;
+
+	if (!worker->awaits_trace && worker->traced_at && now - worker->traced_at < TRACE_PACE_MS)
+		return;
+	worker->traced_at = now;
+	text = trace_read(fd);
+	if (!text)
+		return;
+	if (signal == SIGUSR2) {
+		watch_traced(worker, text);
+		return;
+	}
+	free(worker->trace);
+	worker->trace = text;
+}
+
+static bool handle_record(struct worker *worker, const struct record *record, int fd, int64_t now)
 {
 	struct pool *pool = worker->pool;
 
@@ -97,12 +154,20 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 			return worker->phase == WORKER_ENDING;
 		worker->phase = WORKER_READY;
 		worker->was_ready = true;
-		policy_ready(&pool->policy, worker->round, now);
+		if (record->value > 0 && record->value < pool->service->connections)
+			worker->most = (int)record->value;
+		policy_ready(worker_policy(worker), worker->round, now);
 		pool->dirty = true;
-		if (pool->phase == POOL_SERVING)
+		if (pool->phase == POOL_SERVING && !pool->paused)
 			worker_go(worker);
 		else
 			deadline_clear(&pool->master->loop.deadlines, &worker->deadline);
+		return true;
+	case RECORD_EXPIRED:
+		if (record->value != EXPIRY_REQUESTS && record->value != EXPIRY_MEMORY)
+			return false;
+		worker->expired = (enum expiry)record->value;
+		pool->dirty = true;
 		return true;
 	case RECORD_GOODBYE:
 		/* Once: each gives it time to leave. */
@@ -116,6 +181,9 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 		worker->phase = WORKER_ENDING;
 		expect_end(worker, now + WORKER_GRACE_MS);
 		return true;
+	case RECORD_TRACE:
+		handle_trace(worker, record->value, fd, now);
+		return true;
 	default:
 		return false;
 	}
@@ -125,12 +193,14 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 static int take_record(struct worker *worker, int64_t now)
 {
 	struct record record;
+	bool handled;
 	int fd, n = record_receive(worker->control.fd, &record, &fd);
 
 	if (n <= 0)
 		return n;
-	fd_close(&fd); /* no worker has anything to give us */
-	if (handle_record(worker, &record, now))
+	handled = handle_record(worker, &record, fd, now);
+	fd_close(&fd);
+	if (handled)
 		return 1;
 	errno = EPROTO;
 	return -1;
@@ -215,7 +285,9 @@ static pid_t fork_worker(struct pool *pool, struct worker *worker, int control)
 			  .listeners = pool->listeners,
 			  .board = &pool->board,
 			  .number = worker->number,
-			  .generation = pool->generation },
+			  .generation = pool->generation,
+			  .master = getpid(),
+			  .refuses = worker->refuses },
 	};
 	struct master *master = pool->master;
 	int *keep = malloc((pool->listeners + 3) * sizeof(*keep));
@@ -250,12 +322,9 @@ int worker_start(struct worker *worker, int64_t now)
 		goto fail;
 	fd_close(&ends[1]);
 	worker->phase = WORKER_STARTING;
-	worker->started_at = now;
-	worker->round = pool->policy.round;
-	worker->was_ready = worker->stopped = false;
-	worker->said_goodbye = worker->failed = false;
-	worker->signalled = 0;
-	worker->because = NULL;
+	worker->started_at = worker->fresh_since = now;
+	worker->round = worker_policy(worker)->round;
+	worker->most = pool->service->connections;
 	expect_end(worker, now + pool->service->boot_ms);
 	log_debug("worker %s %d started (pid %d)", pool->service->name, worker->number,
 		  (int)worker->pid);
@@ -273,16 +342,36 @@ fail:
 
 bool worker_is_serving(const struct worker *worker)
 {
-	return worker->phase == WORKER_SERVING && !worker->stopped && worker->control.fd >= 0;
+	return worker->phase == WORKER_SERVING && !worker->stopped && !worker->stuck_since &&
+	       worker->control.fd >= 0;
+}
+
+void worker_view(const struct worker *worker, struct slot_view *view, int64_t now)
+{
+	slot_view_take(view, &worker->pool->board.slot[worker->number - 1],
+		       (uint32_t)worker->pool->service->connections, worker->started_at, now);
 }
 
 int worker_connections(const struct worker *worker)
 {
 	const struct slot *slot = &worker->pool->board.slot[worker->number - 1];
 	uint32_t held = atomic_load_explicit(&slot->connections, memory_order_relaxed);
-	uint32_t most = (uint32_t)worker->pool->service->connections;
+	uint32_t most = (uint32_t)worker->most;
 
 	return (int)(held < most ? held : most);
+}
+
+/* What a worker scribbled into its slot must not make the totals turn over. */
+static uint64_t believable(const _Atomic uint64_t *counter)
+{
+	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+	return value < (uint64_t)1 << 48 ? value : 0;
+}
+
+uint64_t worker_refused(const struct worker *worker)
+{
+	return believable(&worker->pool->board.slot[worker->number - 1].refused);
 }
 
 void worker_drain(struct worker *worker, uint32_t flags, int64_t now)
@@ -301,29 +390,22 @@ void worker_drain(struct worker *worker, uint32_t flags, int64_t now)
 		expect_end(worker, now + service->drain_ms + WORKER_GRACE_MS);
 }
 
-/* What a worker scribbled into its slot must not make the totals turn over. */
-static uint64_t believable(const _Atomic uint64_t *counter)
-{
-	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-
-	return value < (uint64_t)1 << 48 ? value : 0;
-}
-
 void worker_clear(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
-	struct slot *slot = &pool->board.slot[worker->number - 1];
 	struct totals *totals = pool->totals;
+	struct slot_view view;
 
 	hang_up(worker);
 	deadline_clear(&pool->master->loop.deadlines, &worker->deadline);
-	totals->accepted += believable(&slot->accepted);
-	totals->requests += believable(&slot->requests);
-	totals->limited += believable(&slot->limited);
-	totals->cut += believable(&slot->cut);
-	memset(slot, 0, sizeof(*slot));
-	worker->phase = WORKER_NONE;
-	worker->pid = 0;
-	worker->stopped = false;
+	worker_view(worker, &view, pool->master->loop.now);
+	totals->accepted += view.accepted;
+	totals->requests += view.requests;
+	totals->limited += view.limited;
+	totals->cut += view.cut;
+	totals->refused += view.refused;
+	memset(&pool->board.slot[worker->number - 1], 0, sizeof(struct slot));
+	free(worker->trace);
+	worker_init(worker, pool, worker->number);
 	pool->dirty = true;
 }

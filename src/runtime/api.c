@@ -35,12 +35,11 @@ int mu_sleep(struct mu_conn *conn, int64_t ms)
 void mu_set_limit(struct mu_conn *conn, enum mu_limit limit)
 {
 	const struct limits *limits = &conn->worker->limits;
-	int64_t ms = limit == MU_HEADER    ? limits->header_ms
-		     : limit == MU_REQUEST ? limits->request_ms
-					   : 0;
 
-	conn->limit = (uint8_t)limit;
-	conn->limit_at = ms ? conn->worker->now + ms : 0;
+	conn_set_limit(conn, limit,
+		       limit == MU_HEADER    ? limits->header_ms
+		       : limit == MU_REQUEST ? limits->request_ms
+					     : 0);
 }
 
 void mu_count_request(struct mu_conn *conn)

@@ -35,17 +35,58 @@ static void count_connection(struct mu_worker *worker, int by)
 	atomic_store_explicit(&worker->slot->connections, (uint32_t)worker->connections,
 			      memory_order_relaxed);
 	if (!worker->draining && (before == 0) != (worker->connections == 0))
-		slot_set_state(worker->slot, worker->connections ? SLOT_BUSY : SLOT_IDLE,
+		slot_set_state(worker->slot, worker->connections ? worker->busy : worker->idle,
 			       worker->now);
 }
 
-/* ---- opening and closing ---- */
+/* ---- requests and their limits ---- */
 
-static void set_limit(struct mu_conn *conn, enum mu_limit limit, int64_t ms)
+static void log_slow(struct mu_conn *conn)
 {
-	conn->limit = (uint8_t)limit;
-	conn->limit_at = ms ? conn->worker->now + ms : 0;
+	const struct mu_worker *worker = conn->worker;
+	int64_t took = (uint32_t)worker->now - conn->began;
+	char text[CLOCK_TEXT_MAX], slow[CLOCK_TEXT_MAX];
+
+	if (took > worker->limits.slow_ms)
+		mu_log(conn, MU_WARNING, "slow request: it took %s, which is more than %s",
+		       clock_text(took, text), clock_text(worker->limits.slow_ms, slow));
 }
+
+static void set_request_since(struct mu_worker *worker, int64_t when)
+{
+	atomic_store_explicit(&worker->slot->request_since, when, memory_order_relaxed);
+}
+
+static void end_request(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+
+	if (worker->direct)
+		set_request_since(worker, 0);
+	if (!worker->limits.slow_ms)
+		return;
+	runtime_tick(worker); /* the handler may have computed for long */
+	log_slow(conn);
+}
+
+void conn_set_limit(struct mu_conn *conn, enum mu_limit limit, int64_t ms)
+{
+	struct mu_worker *worker = conn->worker;
+
+	if (conn->limit == MU_REQUEST)
+		end_request(conn);
+	if (limit == MU_REQUEST && worker->direct) {
+		runtime_tick(worker); /* blocking code may have run since the last wait */
+		set_request_since(worker, worker->now);
+	}
+	/* The header is part of its request. */
+	if (limit != MU_REQUEST || conn->limit != MU_HEADER)
+		conn->began = (uint32_t)worker->now;
+	conn->limit = (uint8_t)limit;
+	conn->limit_at = ms ? worker->now + ms : 0;
+}
+
+/* ---- opening and closing ---- */
 
 struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockaddr *peer)
 {
@@ -64,10 +105,10 @@ struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockadd
 	conn->ready = CONN_OUT | (worker->module->flags & MU_CLIENT_FIRST ? CONN_IN : 0);
 	slot_peer_set(&conn->peer, peer);
 	if (worker->module->flags & MU_REQUESTS)
-		set_limit(conn, MU_HEADER, worker->limits.header_ms);
+		conn_set_limit(conn, MU_HEADER, worker->limits.header_ms);
 	else
-		set_limit(conn, MU_IDLE, 0);
-	slot_count(&worker->slot->accepted);
+		conn_set_limit(conn, MU_IDLE, 0);
+	slot_count(worker->refuses ? &worker->slot->refused : &worker->slot->accepted);
 	count_connection(worker, 1);
 	return conn;
 }
@@ -77,6 +118,8 @@ void conn_close(struct mu_conn *conn)
 	struct mu_worker *worker = conn->worker;
 
 	assert(!conn->queued);
+	if (conn->limit == MU_REQUEST)
+		end_request(conn);
 	close(conn->fd);
 	timer_remove(&worker->timers, &conn->timer);
 	memory_put_buffer(conn);
@@ -369,8 +412,17 @@ static int finish(struct mu_conn *conn, int result)
 	conn->arena = NULL;
 	conn_release_buffer(conn);
 	conn->state = CONN_PARKED;
-	set_limit(conn, MU_IDLE, 0);
+	conn_set_limit(conn, MU_IDLE, 0);
 	return MU_PARKED;
+}
+
+static void refuse_task(void *arg)
+{
+	struct mu_conn *conn = arg;
+	struct mu_worker *worker = conn->worker;
+
+	worker->module->refuse(conn, worker->state);
+	conn_close(conn);
 }
 
 static void serve_task(void *arg)
@@ -424,11 +476,38 @@ static int first_bytes(struct mu_conn *conn)
 	return -1;
 }
 
-void conn_enter(struct mu_conn *conn)
+/* From its first byte on, on a coroutine. */
+static void start_task(struct mu_conn *conn, coroutine_task *task)
 {
 	struct mu_worker *worker = conn->worker;
 	bool failed;
 
+	conn->state = CONN_SERVING;
+	conn->began = (uint32_t)worker->now;
+	worker->slot->peer = conn->peer;
+	coroutine_start(&worker->pool, task, conn, &failed);
+	if (failed) {
+		mu_log(conn, MU_WARNING, "closed: no memory for a stack: %s", strerror(errno));
+		conn_close(conn);
+	}
+}
+
+void conn_refuse(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+
+	if (!worker->module->refuse) {
+		conn_close(conn);
+		return;
+	}
+	/* As at a lingering close: one short limit for all of it, which is no news when it runs out. */
+	conn_set_limit(conn, MU_IDLE, worker->limits.request_ms);
+	conn->lingering = true;
+	start_task(conn, refuse_task);
+}
+
+void conn_enter(struct mu_conn *conn)
+{
 	switch (first_bytes(conn)) {
 	case 0:
 		conn_rest(conn);
@@ -438,13 +517,7 @@ void conn_enter(struct mu_conn *conn)
 		return;
 	}
 	timer_clear(&conn->timer);
-	conn->state = CONN_SERVING;
-	worker->slot->peer = conn->peer;
-	coroutine_start(&worker->pool, serve_task, conn, &failed);
-	if (failed) {
-		mu_log(conn, MU_WARNING, "closed: no memory for a stack: %s", strerror(errno));
-		conn_close(conn);
-	}
+	start_task(conn, serve_task);
 }
 
 /* A direct connection's wait for its first bytes, or the next request's. 0 or an errno. */
@@ -480,5 +553,6 @@ int conn_serve_here(struct mu_conn *conn)
 		return MU_DONE;
 	}
 	conn->state = CONN_SERVING;
+	conn->began = (uint32_t)worker->now;
 	return finish(conn, worker->module->serve(conn, worker->state));
 }

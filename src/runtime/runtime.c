@@ -145,7 +145,7 @@ static void cut(struct mu_conn *conn)
 {
 	struct mu_worker *worker = conn->worker;
 
-	if (conn->state == CONN_SERVING) {
+	if (conn->state == CONN_SERVING && !conn->lingering) {
 		worker->cut++;
 		slot_count(&worker->slot->cut);
 		mu_log(conn, MU_INFO, "drain limit ran out, cut off in a request");

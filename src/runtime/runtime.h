@@ -73,10 +73,12 @@ struct mu_conn {
 	uintptr_t word;
 	struct mu_conn *next; /* in the free list, the doomed list or the runnable queue */
 	struct slot_peer peer;
+	uint32_t began; /* low bits of clock_ms(): the first byte of the request being served */
 };
 
 struct limits {
 	int64_t idle_ms, header_ms, request_ms, park_ms; /* 0: none */
+	int64_t slow_ms; /* a longer request is logged; 0: none is */
 };
 
 struct conn_slab;
@@ -91,16 +93,18 @@ struct mu_worker {
 	struct limits limits;
 	size_t connections_max;
 	bool direct;
+	bool refuses; /* calls the module's refuse in place of serve; multiplexed */
 
 	/* Now. */
 	int64_t now; /* clock_ms() */
 	time_t time; /* wall clock */
 	size_t connections;
 	bool draining;
-	bool closing;           /* the service will be stopped: it serves, but is not ready */
-	bool crowded;           /* direct: others wait for the worker that this client holds */
-	bool cutting;           /* the drain limit is over: every wait ends with ECANCELED */
-	int64_t drain_deadline; /* clock_ms(); 0: none */
+	bool closing;               /* the service will be stopped: it serves, but is not ready */
+	enum slot_state idle, busy; /* what the slot says without and with connections */
+	bool crowded;               /* direct: others wait for the worker that this client holds */
+	bool cutting;               /* the drain limit is over: every wait ends with ECANCELED */
+	int64_t drain_deadline;     /* clock_ms(); 0: none */
 	uint64_t cut;
 
 	/* Multiplexed. */
@@ -146,6 +150,8 @@ void runtime_cut(struct mu_worker *worker);
 struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockaddr *peer);
 /* FRESH or PARKED, with bytes perhaps: receives, serves if there is something to serve. Multiplexed. */
 void conn_enter(struct mu_conn *conn);
+/* FRESH, in a worker that refuses: the module says so to the client, or nobody does; then it is closed. */
+void conn_refuse(struct mu_conn *conn);
 /* Serves once on this very stack. MU_DONE (the connection is closed) or MU_PARKED. Direct. */
 int conn_serve_here(struct mu_conn *conn);
 void conn_close(struct mu_conn *conn);
@@ -159,6 +165,8 @@ int conn_wait(struct mu_conn *conn, int events);
 int conn_pause(struct mu_conn *conn, int64_t milliseconds);
 /* The coroutine waits: go on, with 0 or an errno as the outcome of its wait. */
 void conn_resume(struct mu_conn *conn, int wake);
+/* The limit in force from now on, of ms milliseconds (0: none). A request ends or begins by it. */
+void conn_set_limit(struct mu_conn *conn, enum mu_limit limit, int64_t ms);
 /* When the wait that begins now must end, by the limits in force; 0: never. */
 int64_t conn_deadline(const struct mu_conn *conn);
 /* Says in the log which limit ended, and counts it. */

@@ -257,8 +257,10 @@ void mu_linger(struct mu_conn *conn)
 
 	if (shutdown(conn->fd, SHUT_WR) < 0)
 		return;
+	if (!conn->lingering)
+		conn_set_limit(conn, MU_IDLE,
+			       LINGER_MS); /* the answer was the end of the request */
 	conn->lingering = true;
-	conn->limit_at = conn->worker->now + LINGER_MS;
 	if (conn->in)
 		conn->in->start = conn->in->end;
 	while (total < LINGER_BYTES && (n = receive_into(conn, dropped, sizeof(dropped))) > 0)

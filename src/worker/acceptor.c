@@ -30,6 +30,19 @@ void acceptor_disarm(struct acceptor *acceptor)
 	acceptor->armed = false;
 }
 
+void acceptor_step_back(struct acceptor *acceptor, int64_t until)
+{
+	acceptor_disarm(acceptor);
+	acceptor->back_at = until;
+}
+
+void acceptor_pause(struct acceptor *acceptor, bool paused)
+{
+	acceptor->paused = paused;
+	acceptor->ahead = false;
+	acceptor_step_back(acceptor, 0);
+}
+
 static void starve(struct acceptor *acceptor, int error, int64_t now)
 {
 	const char *limit = error == EMFILE   ? " (the worker's open-file limit, nofile)"
@@ -41,8 +54,7 @@ static void starve(struct acceptor *acceptor, int error, int64_t now)
 			    strerror(error), limit);
 	acceptor->starved = true;
 	/* The listener stays readable: left in epoll it would make the worker spin. */
-	acceptor_disarm(acceptor);
-	acceptor->back_at = now + STARVED_MS;
+	acceptor_step_back(acceptor, now + STARVED_MS);
 }
 
 void acceptor_time_receives(struct acceptor *acceptor, int ms)
@@ -63,18 +75,20 @@ void acceptor_time_receives(struct acceptor *acceptor, int ms)
 
 void acceptor_arm(struct acceptor *acceptor, int64_t now)
 {
-	if (acceptor->armed || acceptor->over)
+	uint32_t events = EPOLLIN | (acceptor->shared ? 0 : EPOLLEXCLUSIVE);
+
+	if (acceptor->armed || !acceptor_may_take(acceptor))
 		return;
 	acceptor->back_at = 0;
 	acceptor->ahead = false;
 	acceptor->armed = true;
 	for (size_t i = 0; i < acceptor->listeners; i++) {
-		struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE,
-					     .data.u64 = EVENT_LISTENER + 2 * i };
+		struct epoll_event event = { .events = events, .data.u64 = EVENT_LISTENER + 2 * i };
 
 		if (epoll_ctl(acceptor->epoll, EPOLL_CTL_ADD, acceptor->listener[i], &event) == 0)
 			continue;
-		starve(acceptor, errno, now);
+		if (!acceptor->over)
+			starve(acceptor, errno, now);
 		return;
 	}
 }
@@ -83,18 +97,24 @@ void acceptor_end(struct acceptor *acceptor)
 {
 	if (acceptor->over)
 		return;
-	acceptor_disarm(acceptor);
-	acceptor->back_at = 0;
-	acceptor->ahead = false;
+	/*
+	 * First of all: a signal handler that comes in between has nothing left to do. One that came before
+	 * has closed them, and nothing can have taken their numbers since.
+	 */
+	acceptor->over = true;
+	for (size_t i = 0; i < acceptor->listeners; i++)
+		epoll_ctl(acceptor->epoll, EPOLL_CTL_DEL, acceptor->listener[i], NULL);
 	/* A listener refuses only once nobody holds it any more, so a draining worker must not. */
 	for (size_t i = 0; i < acceptor->listeners; i++)
 		close(acceptor->listener[i]);
-	acceptor->over = true;
+	acceptor->armed = false;
+	acceptor->back_at = 0;
+	acceptor->ahead = false;
 }
 
 bool acceptor_has_waiting(const struct acceptor *acceptor)
 {
-	for (size_t i = 0; i < acceptor->listeners && !acceptor->over; i++) {
+	for (size_t i = 0; i < acceptor->listeners && acceptor_may_take(acceptor); i++) {
 		struct pollfd queue = { .fd = acceptor->listener[i], .events = POLLIN };
 
 		if (poll(&queue, 1, 0) == 1)
@@ -108,7 +128,7 @@ int acceptor_take(struct acceptor *acceptor, size_t i, struct sockaddr_storage *
 	socklen_t len = sizeof(*peer);
 	int fd;
 
-	if (i >= acceptor->listeners)
+	if (i >= acceptor->listeners || !acceptor_may_take(acceptor))
 		return -1;
 	peer->ss_family = AF_UNSPEC;
 	fd = accept4(acceptor->listener[i], (struct sockaddr *)peer, &len,
@@ -164,11 +184,11 @@ void acceptor_balance(struct acceptor *acceptor, const struct board *board, size
 	mean = mean_held(board, &workers);
 	if (workers < 2 || own <= mean + 2 + mean / 16)
 		return;
-	acceptor_disarm(acceptor);
 	if (own > mean + 4 + mean / 8) {
 		acceptor->ahead = true;
-		acceptor->back_at = now + AHEAD_MS;
+		acceptor_step_back(acceptor, now + AHEAD_MS);
 	} else {
+		acceptor_disarm(acceptor);
 		acceptor_arm(acceptor, now);
 	}
 }
@@ -178,11 +198,10 @@ void acceptor_turn(struct acceptor *acceptor, const struct board *board, size_t 
 {
 	size_t workers;
 
-	if (acceptor->over)
+	if (!acceptor_may_take(acceptor))
 		return;
 	if (full) {
-		acceptor_disarm(acceptor);
-		acceptor->back_at = 0;
+		acceptor_step_back(acceptor, 0);
 		return;
 	}
 	if (acceptor->armed || now < acceptor->back_at) {

@@ -23,10 +23,12 @@ struct acceptor {
 	uint64_t
 		timed; /* bit i: a receive on a connection of listener i waits RECEIVE_MS at most */
 	bool armed;    /* the listeners are in epoll */
-	bool over;     /* never again */
-	bool starved;  /* descriptors or memory ran out: said so in the log */
-	bool ahead;    /* out of epoll because the siblings hold less */
-	int64_t back_at; /* clock_ms() at which to arm again; 0: when somebody asks */
+	bool paused;   /* not before the master says so */
+	bool shared;   /* woken beside the siblings, not in place of one */
+	volatile bool over; /* never again; a signal handler may have said so */
+	bool starved;       /* descriptors or memory ran out: said so in the log */
+	bool ahead;         /* out of epoll because the siblings hold less */
+	int64_t back_at;    /* clock_ms() at which to arm again; 0: when somebody asks */
 };
 
 void acceptor_init(struct acceptor *acceptor, int epoll, const int *listener, size_t listeners);
@@ -39,10 +41,18 @@ static inline bool acceptor_is_timed(const struct acceptor *acceptor, size_t i)
 {
 	return i < 64 && acceptor->timed >> i & 1;
 }
-/* Into epoll; nothing if they are there or it is over. Where that fails (logged once) it is tried again soon. */
+static inline bool acceptor_may_take(const struct acceptor *acceptor)
+{
+	return !acceptor->over && !acceptor->paused;
+}
+/* Into epoll; nothing if they are there, it is paused or over. Where that fails (logged once) it is tried again soon. */
 void acceptor_arm(struct acceptor *acceptor, int64_t now);
 void acceptor_disarm(struct acceptor *acceptor);
-/* Leaves the listeners for good and closes its descriptors of them. */
+/* Leaves the listeners alone until then. */
+void acceptor_step_back(struct acceptor *acceptor, int64_t until);
+/* Leaves the listeners until it is called with false; then they have to be armed. */
+void acceptor_pause(struct acceptor *acceptor, bool paused);
+/* Leaves the listeners for good and closes its descriptors of them. A signal handler may call it, at any moment. */
 void acceptor_end(struct acceptor *acceptor);
 
 /* Does a client wait in one of the listeners' queues? */

@@ -2,14 +2,13 @@
 /* The worker's end of the conversation with the master (base/contract.h). */
 #include "base/fd.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "worker/life.h"
+#include "worker/orphan.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-
-/* How long the work in hand may last after the master died: a new one may be starting already. */
-enum { ORPHAN_MS = 2000 };
 
 int control_watch(struct worker *worker)
 {
@@ -45,7 +44,7 @@ static void drain(struct worker *worker, int64_t ms, bool last_call, bool orphan
 	if (!rt->draining)
 		slot_set_state(rt->slot, SLOT_DRAINING, rt->now);
 	rt->draining = true;
-	worker->last_call = last_call && worker->go;
+	worker->last_call = last_call && worker->go && !worker->acceptor.paused && !rt->refuses;
 	/* A busy direct worker could serve those who wait, if there are any, only later. */
 	if (rt->direct && rt->connections &&
 	    (has_idle_sibling(worker) || !acceptor_has_waiting(&worker->acceptor)))
@@ -54,11 +53,26 @@ static void drain(struct worker *worker, int64_t ms, bool last_call, bool orphan
 		acceptor_end(&worker->acceptor);
 }
 
+/* The slot says whether clients may come to it. */
+static void set_paused(struct worker *worker, bool paused)
+{
+	struct mu_worker *rt = &worker->rt;
+
+	acceptor_pause(&worker->acceptor, paused);
+	if (rt->refuses)
+		return;
+	rt->idle = paused ? SLOT_READY : SLOT_IDLE;
+	if (worker->go && !rt->connections && !rt->draining)
+		slot_set_state(rt->slot, rt->idle, rt->now);
+}
+
 static void obey(struct worker *worker, const struct record *record, int *fd)
 {
 	switch ((enum record_type)record->type) {
 	case RECORD_GO:
 		worker->go = true;
+		if (worker->acceptor.paused)
+			set_paused(worker, false);
 		break;
 	case RECORD_DRAIN:
 		drain(worker, record->value, record->flags & RECORD_LAST_CALL, false);
@@ -68,12 +82,12 @@ static void obey(struct worker *worker, const struct record *record, int *fd)
 		break;
 	case RECORD_REOPEN:
 		if (*fd >= 0)
-			log_replace_fd(*fd);
+			log_use_encoded(record->value, *fd);
 		*fd = -1;
 		break;
 	case RECORD_PAUSE:
-		worker->go = false;
-		acceptor_disarm(&worker->acceptor);
+		if (!worker->acceptor.paused)
+			set_paused(worker, true);
 		break;
 	case RECORD_CLOSING:
 		worker->rt.closing = true;
@@ -103,7 +117,18 @@ void control_read(struct worker *worker)
 	/* Nothing more will come from there, and an ended stream is always readable. */
 	epoll_ctl(worker->rt.epoll, EPOLL_CTL_DEL, worker->args->control, NULL);
 	worker->orphan = true;
-	drain(worker, ORPHAN_MS, false, true);
+	orphan_begin();
+	drain(worker, worker->args->service->orphan_ms, false, true);
+}
+
+void control_expire(struct worker *worker)
+{
+	enum expiry why = expiry_look(&worker->expiry, worker->rt.slot, worker->rt.now);
+
+	if (why == EXPIRY_NONE || worker->expired)
+		return;
+	/* A master that does not read now is told in a later turn. */
+	worker->expired = record_send(worker->args->control, RECORD_EXPIRED, 0, why, -1) == 0;
 }
 
 void control_wait(struct worker *worker)

@@ -20,7 +20,7 @@ static bool is_cut(struct worker *worker, const struct mu_conn *conn)
 
 	if (!rt->draining || !rt->drain_deadline || rt->now < rt->drain_deadline)
 		return false;
-	if (!rt->cutting && conn->state == CONN_SERVING) {
+	if (!rt->cutting && conn->state == CONN_SERVING && !conn->lingering) {
 		rt->cut++;
 		slot_count(&rt->slot->cut);
 		mu_log((struct mu_conn *)(uintptr_t)conn, MU_INFO,
@@ -68,6 +68,10 @@ int direct_wait(struct mu_conn *conn, int events, int64_t deadline)
 		title_renew(&worker->title, title_state(worker), rt->connections, rt->now);
 		until = earlier(until,
 				title_due(&worker->title, title_state(worker), rt->connections));
+		if (conn->state == CONN_PARKED) {
+			control_expire(worker);
+			until = earlier(until, expiry_due(&worker->expiry, rt->slot));
+		}
 		if (rt->draining)
 			until = earlier(until, rt->drain_deadline);
 		atomic_store_explicit(&rt->slot->running_since, 0, memory_order_relaxed);
@@ -127,23 +131,21 @@ static void turn(struct worker *worker)
 {
 	struct mu_worker *rt = &worker->rt;
 	struct epoll_event event;
-	int64_t until = worker->acceptor.back_at;
 	int n;
 
-	until = earlier(until, title_due(&worker->title, title_state(worker), rt->connections));
 	atomic_store_explicit(&rt->slot->running_since, 0, memory_order_relaxed);
 	/* One at a time: while it is served its siblings take the others. */
-	n = epoll_wait(rt->epoll, &event, 1, runtime_timeout(rt, until));
+	n = epoll_wait(rt->epoll, &event, 1, runtime_timeout(rt, next_look(worker)));
 	runtime_tick(rt);
 	atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
 	if (n > 0 && event_is_listener(&event))
 		serve_one(worker, event_listener(&event));
 	else if (n > 0)
 		control_read(worker);
-	if (worker->try_accept && !worker->acceptor.over) {
-		worker->try_accept = false;
+	if (worker->try_accept)
 		serve_waiting(worker, 1);
-	}
+	worker->try_accept = false;
+	control_expire(worker);
 	acceptor_turn(&worker->acceptor, worker->args->board, 0, false, rt->now);
 	title_renew(&worker->title, title_state(worker), rt->connections, rt->now);
 }

@@ -9,6 +9,7 @@
 #include "base/contract.h"
 #include "runtime/runtime.h"
 #include "worker/acceptor.h"
+#include "worker/expiry.h"
 #include "worker/title.h"
 
 #include <stdbool.h>
@@ -17,12 +18,14 @@ struct worker {
 	struct mu_worker rt; /* first: a runtime is its worker */
 	const struct worker_args *args;
 	struct acceptor acceptor;
+	struct expiry_state expiry;
 	struct title title;
 	bool go;        /* the master said GO */
 	bool orphan;    /* the master is gone */
 	bool last_call; /* DRAIN said that the listeners go away for good */
 	int64_t look_at; /* direct: when to see whether others wait for the worker that a client holds */
 	bool try_accept; /* the master asked for it */
+	bool expired;    /* and the master knows */
 };
 
 /*
@@ -52,18 +55,34 @@ void control_read(struct worker *worker);
 /* Waits for the first record and whatever it brings: before GO there is nothing else to do. */
 void control_wait(struct worker *worker);
 
+/* Tells the master, once, when this worker should be replaced; in every turn and between requests. */
+void control_expire(struct worker *worker);
+
 /* For the title: what the worker is at. */
 static inline const char *title_state(const struct worker *worker)
 {
 	if (worker->rt.draining)
 		return "draining";
-	return worker->rt.connections ? "busy" : "idle";
+	if (worker->rt.refuses)
+		return "refusing";
+	if (worker->rt.connections)
+		return "busy";
+	return worker->acceptor.paused ? "paused" : "idle";
 }
 
 /* The earlier of two times, where 0 is never. */
 static inline int64_t earlier(int64_t a, int64_t b)
 {
 	return !a || (b && b < a) ? b : a;
+}
+
+/* When a loop's turn must come although no event did; 0: never. */
+static inline int64_t next_look(const struct worker *worker)
+{
+	int64_t at = title_due(&worker->title, title_state(worker), worker->rt.connections);
+
+	at = earlier(at, worker->acceptor.back_at);
+	return earlier(at, expiry_due(&worker->expiry, worker->rt.slot));
 }
 
 /* ---- direct.c, multiplexed.c: until the drain is over ---- */

@@ -2,6 +2,7 @@
 /* The loop of a worker that holds many connections, each on a coroutine while it is served. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "worker/life.h"
 
 #include <errno.h>
@@ -10,9 +11,29 @@
 /* At a last call: what may still be taken from a listener that goes away. */
 enum { LAST_CALL_MAX = 4096 };
 
+/* How long one that refuses leaves the listeners to a sibling that has room. */
+enum { LEAVE_MS = 10 };
+
 static bool is_full(const struct worker *worker)
 {
 	return worker->rt.connections >= worker->rt.connections_max;
+}
+
+/* Could a sibling serve the client that waits? */
+static bool has_sibling_with_room(const struct worker *worker)
+{
+	const struct board *board = worker->args->board;
+	uint32_t room = (uint32_t)worker->args->service->connections;
+
+	for (size_t i = 0; i < board->slots; i++) {
+		const struct slot *slot = &board->slot[i];
+		uint32_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
+
+		if ((state == SLOT_IDLE || state == SLOT_BUSY) &&
+		    atomic_load_explicit(&slot->connections, memory_order_relaxed) < room)
+			return true;
+	}
+	return false;
 }
 
 /* True if there was one. */
@@ -25,6 +46,10 @@ static bool take_one(struct worker *worker, size_t listener)
 
 	if (is_full(worker))
 		return false;
+	if (rt->refuses && has_sibling_with_room(worker)) {
+		acceptor_step_back(&worker->acceptor, rt->now + LEAVE_MS);
+		return false;
+	}
 	fd = acceptor_take(&worker->acceptor, listener, &peer, rt->now);
 	if (fd < 0)
 		return false;
@@ -33,7 +58,10 @@ static bool take_one(struct worker *worker, size_t listener)
 		log_warning("no memory for a connection");
 		return true;
 	}
-	conn_enter(conn);
+	if (rt->refuses)
+		conn_refuse(conn);
+	else
+		conn_enter(conn);
 	return true;
 }
 
@@ -53,11 +81,11 @@ static void look_after(struct worker *worker)
 
 	if (worker->last_call)
 		take_last(worker);
-	if (worker->try_accept) {
-		worker->try_accept = false;
-		for (size_t i = 0; i < worker->args->listeners && !worker->acceptor.over; i++)
+	if (worker->try_accept)
+		for (size_t i = 0; i < worker->args->listeners; i++)
 			take_one(worker, i);
-	}
+	worker->try_accept = false;
+	control_expire(worker);
 	acceptor_turn(&worker->acceptor, worker->args->board, rt->connections, is_full(worker),
 		      rt->now);
 	if (rt->draining && !rt->cutting && rt->drain_deadline && rt->now >= rt->drain_deadline)
@@ -68,9 +96,8 @@ static void look_after(struct worker *worker)
 static int sleep_time(const struct worker *worker)
 {
 	const struct mu_worker *rt = &worker->rt;
-	int64_t at = worker->acceptor.back_at;
+	int64_t at = next_look(worker);
 
-	at = earlier(at, title_due(&worker->title, title_state(worker), rt->connections));
 	if (rt->draining && !rt->cutting)
 		at = earlier(at, rt->drain_deadline);
 	return runtime_timeout(rt, at);
@@ -91,7 +118,7 @@ static void turn(struct worker *worker)
 	for (int i = 0; i < n; i++) {
 		if (!event_is_listener(&events[i]))
 			continue;
-		if (take_one(worker, event_listener(&events[i])))
+		if (take_one(worker, event_listener(&events[i])) && !rt->refuses)
 			acceptor_balance(&worker->acceptor, worker->args->board, rt->connections,
 					 rt->now);
 	}

@@ -6,13 +6,19 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "worker/life.h"
+#include "worker/orphan.h"
 #include "worker/privileges.h"
+#include "worker/trace.h"
 
+#include <bsd/stdlib.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Of a worker that refuses: what it holds, and for how long. */
+enum { REFUSED_MAX = 512, REFUSAL_MS = 1000 };
 
 static void set_up_runtime(struct worker *worker)
 {
@@ -26,22 +32,44 @@ static void set_up_runtime(struct worker *worker)
 	rt->limits = (struct limits){ .idle_ms = service->idle_ms,
 				      .header_ms = service->header_ms,
 				      .request_ms = service->request_ms,
-				      .park_ms = service->park_ms };
+				      .park_ms = service->park_ms,
+				      .slow_ms = service->slow_ms };
+	rt->idle = SLOT_IDLE;
+	rt->busy = SLOT_BUSY;
 	rt->connections_max = (size_t)service->connections;
 	rt->direct = service->connections == 1;
 	rt->direct_wait = direct_wait;
 	worker->title = (struct title){ .service = service->name, .number = rt->number };
 }
 
+static void set_up_refusal(struct worker *worker)
+{
+	struct mu_worker *rt = &worker->rt;
+
+	rt->refuses = true;
+	rt->direct = false;
+	rt->connections_max = REFUSED_MAX;
+	rt->limits = (struct limits){ .idle_ms = REFUSAL_MS,
+				      .header_ms = REFUSAL_MS,
+				      .request_ms = REFUSAL_MS };
+	/* For its siblings it is nobody who takes clients. */
+	rt->idle = rt->busy = SLOT_READY;
+}
+
 /* The terminal's signals are for the master, who decides; the kernel's answer is read from errno. */
 static void ignore_signals(void)
 {
-	static const int ignored[] = {
-		SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGWINCH
-	};
+	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGWINCH };
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
+}
+
+/* Mostly it has said why, and that is to stay the last error in the slot. */
+static void log_module(const struct worker *worker, const char *what)
+{
+	log_line(worker->rt.slot->error[0] ? LOG_NOTICE : LOG_ERR, "%s %s", worker->rt.module->name,
+		 what);
 }
 
 static int start_module(struct worker *worker, const void *config)
@@ -50,7 +78,7 @@ static int start_module(struct worker *worker, const void *config)
 
 	if (!module->start || module->start(&worker->rt, config, &worker->rt.state) == 0)
 		return 0;
-	log_err("%s did not start", module->name);
+	log_module(worker, "did not start");
 	return WORKER_EXIT_MODULE;
 }
 
@@ -63,6 +91,8 @@ static int set_up(struct worker *worker, struct arena *arena)
 	void *config;
 
 	tzset(); /* reads its file, which a chroot hides */
+	if (!rt->refuses)
+		expiry_init(&worker->expiry, service, arc4random());
 	rt->connections_max = privileges_open_files(service, rt->connections_max);
 	if (!rt->connections_max)
 		return WORKER_EXIT_SETUP;
@@ -74,7 +104,7 @@ static int set_up(struct worker *worker, struct arena *arena)
 		return WORKER_EXIT_MODULE;
 	}
 	if (rt->module->prepare && rt->module->prepare(rt, config, &rt->state) < 0) {
-		log_err("%s could not be prepared", rt->module->name);
+		log_module(worker, "could not be prepared");
 		return WORKER_EXIT_MODULE;
 	}
 	if (privileges_drop(service) < 0)
@@ -87,6 +117,8 @@ static int set_up(struct worker *worker, struct arena *arena)
 		      worker->args->listeners);
 	if (rt->direct)
 		acceptor_time_receives(&worker->acceptor, RECEIVE_MS);
+	worker->acceptor.shared = rt->refuses;
+	orphan_watch(&worker->acceptor, worker->args->master, service->orphan_ms);
 	if (control_watch(worker) < 0) {
 		log_err("cannot watch the master's socket: %s", strerror(errno));
 		return WORKER_EXIT_SETUP;
@@ -108,7 +140,7 @@ static void serve(struct worker *worker)
 	if (!worker->go)
 		return;
 	if (!rt->draining)
-		slot_set_state(rt->slot, SLOT_IDLE, rt->now);
+		slot_set_state(rt->slot, rt->idle, rt->now);
 	if (rt->direct)
 		run_direct(worker);
 	else
@@ -134,8 +166,13 @@ int worker_main(const struct worker_args *args)
 
 	if (!arena)
 		return WORKER_EXIT_SETUP;
+	trace_start(args->control);
 	ignore_signals();
 	set_up_runtime(&worker);
+	if (args->refuses)
+		set_up_refusal(&worker);
+	log_keep_errors(worker.rt.slot->error, sizeof(worker.rt.slot->error));
+	runtime_tick(&worker.rt);
 	slot_set_state(worker.rt.slot, SLOT_STARTING, worker.rt.now);
 	status = set_up(&worker, arena);
 	if (!status) {

@@ -78,6 +78,37 @@ def an_idle_keep_alive_connection_is_told_with_its_next_answer(case):
     server.wait_exit(0)
 
 
+@test
+def the_shutdown_delay_serves_on(case):
+    case.write("html/index.html", "page")
+    text, port = case.service("http { root html }", name="www")
+    server = case.server("shutdown-delay 1500ms\n" + text)
+    workers = server.workers("www")
+    begin_stop(server)
+    server.wait_log("serving on for the shutdown delay of 1.5s")
+    with Http(port) as http:
+        assert "close" not in http.get("/").headers.get("connection", "")
+    # Whoever dies is replaced, and a reload is not begun any more.
+    os.kill(workers[0], signal.SIGKILL)
+    server.wait_workers(2, "www", without=workers[:1])
+    server.send_signal(signal.SIGHUP)
+    server.wait_log("no reload: the master is about to stop")
+    server.wait_log("the shutdown delay is over")
+    server.wait_exit(0)
+
+
+@test
+def a_second_signal_ends_the_shutdown_delay(case):
+    text, port = case.service("echo", workers=2)
+    server = case.server("shutdown-delay 10min\n" + text)
+    sock = connect(port)
+    begin_stop(server)
+    sock.sendall(b"x")
+    assert read_exactly(sock, 1) == b"x"
+    server.send_signal(signal.SIGTERM)
+    server.wait_exit(0)
+
+
 @for_both_modes
 def the_deadline_cuts_and_says_how_many(case):
     text, port = case.service("echo", workers=3, extra="timeout { drain 300ms; idle 10min }")

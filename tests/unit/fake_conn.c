@@ -320,6 +320,11 @@ bool mu_draining(const struct mu_conn *conn)
 	return conn->draining;
 }
 
+bool mu_is_ready(const struct mu_worker *worker)
+{
+	return !worker->closing;
+}
+
 void *mu_alloc(struct mu_conn *conn, size_t size)
 {
 	struct fake_piece *piece = calloc(1, sizeof *piece + size);

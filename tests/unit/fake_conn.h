@@ -15,6 +15,7 @@ enum { FAKE_BUFFER = 16384 };
 struct mu_worker {
 	int64_t time; /* what mu_time says */
 	int connections;
+	bool closing;   /* mu_is_ready says no */
 	char log[8192]; /* all lines, each with a newline */
 };
 

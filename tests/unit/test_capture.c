@@ -203,7 +203,7 @@ START_TEST(another_version_is_named)
 	data[4] = 9;
 	ck_assert_ptr_null(load_capture(data, len, fixture_modules, &errors));
 	ck_assert_str_eq(errors.error[0].message,
-			 "the captured configuration has version 9; this musterd reads 1");
+			 "the captured configuration has version 9; this musterd reads 2");
 	free(data);
 	config_unref(config);
 }

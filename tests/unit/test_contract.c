@@ -68,6 +68,20 @@ START_TEST(the_end_of_the_other_side_is_seen)
 }
 END_TEST
 
+START_TEST(last_words_are_heard_of_one_who_had_not_read_all)
+{
+	struct record record;
+	int fd;
+
+	ck_assert_int_eq(record_send(end[0], RECORD_GO, 0, 0, -1), 0);
+	ck_assert_int_eq(record_send(end[1], RECORD_GOODBYE, 0, 7, -1), 0);
+	fd_close(&end[1]);
+	ck_assert_int_eq(record_receive(end[0], &record, &fd), 1);
+	ck_assert_int_eq(record.value, 7);
+	ck_assert_int_eq(record_receive(end[0], &record, &fd), 0);
+}
+END_TEST
+
 START_TEST(what_is_no_record_is_refused_and_its_descriptor_closed)
 {
 	struct record bad = { .version = RECORD_VERSION, .type = RECORD_GO }, record;
@@ -112,6 +126,7 @@ int main(void)
 	tcase_add_test(tcase, a_record_arrives_as_it_was_sent);
 	tcase_add_test(tcase, a_descriptor_comes_along_close_on_exec);
 	tcase_add_test(tcase, the_end_of_the_other_side_is_seen);
+	tcase_add_test(tcase, last_words_are_heard_of_one_who_had_not_read_all);
 	tcase_add_test(tcase, what_is_no_record_is_refused_and_its_descriptor_closed);
 	tcase_add_test(tcase, a_full_socket_is_an_error_and_not_a_wait);
 	return unit_main("contract", tcase);

@@ -17,10 +17,10 @@ static struct death death_of(int code, int status)
 		.status = status,
 		.was_ready = true,
 		.age = 60000,
-		.state = SLOT_BUSY,
-		.state_for = 3000,
-		.connections = 1,
-		.peer = { .family = AF_INET, .port = 80, .address = { 192, 0, 2, 1 } },
+		.slot = { .state = SLOT_BUSY,
+			  .state_for = 3000,
+			  .connections = 1,
+			  .peer = { .family = AF_INET, .port = 80, .address = { 192, 0, 2, 1 } } },
 	};
 }
 
@@ -43,8 +43,9 @@ START_TEST(an_exit_that_nobody_asked_for_names_its_status)
 	char text[DEATH_TEXT_MAX];
 
 	death.was_ready = false;
-	ck_assert_str_eq(death_text(&death, text), "worker www 2 (pid 4711) exited with status 71, "
-						   "60s after its start; it was not ready yet");
+	ck_assert_str_eq(death_text(&death, text),
+			 "worker www 2 (pid 4711) exited with status 71 "
+			 "(its set-up failed), 60s after its start; it was not ready yet");
 	ck_assert_int_eq(death_level(&death), LOG_ERR);
 	death.status = 0;
 	ck_assert_int_eq(death_level(&death), LOG_WARNING);
@@ -57,9 +58,9 @@ START_TEST(our_own_kill_is_said_to_be_ours)
 	char text[DEATH_TEXT_MAX];
 
 	death.signalled = SIGKILL;
-	death.because = "the drain limit passed";
+	death.because = "the drain limit passed (30s)";
 	ck_assert_ptr_nonnull(strstr(death_text(&death, text), "SIGKILL, sent by us"));
-	ck_assert_ptr_nonnull(strstr(text, ": the drain limit passed;"));
+	ck_assert_ptr_nonnull(strstr(text, ": the drain limit passed (30s);"));
 	ck_assert_int_eq(death_level(&death), LOG_WARNING);
 	/* Another signal came first: not ours after all. */
 	death.status = SIGSEGV;
@@ -84,9 +85,9 @@ START_TEST(a_slot_full_of_garbage_is_survived)
 	struct death death = death_of(CLD_KILLED, SIGRTMIN + 3);
 	char text[DEATH_TEXT_MAX];
 
-	death.state = 0xfffffff0;
-	death.state_for = INT64_MIN;
-	memset(&death.peer, 0xff, sizeof(death.peer));
+	death.slot.state = 0xfffffff0;
+	death.slot.state_for = -1;
+	memset(&death.slot.peer, 0xff, sizeof(death.slot.peer));
 	ck_assert_str_eq(death_text(&death, text),
 			 "worker www 2 (pid 4711) was killed by signal 37, not sent by us, 60s "
 			 "after its start; it was unknown with 1 connection, last peer -");

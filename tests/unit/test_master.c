@@ -5,9 +5,11 @@
  */
 #include "master/master.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "config/diff.h"
 
 #include "unit.h"
 
@@ -17,6 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -25,6 +29,25 @@
 enum { PATIENCE_MS = 30000 };
 
 /* ------------------------------------------------------- the configuration, a double ---- */
+
+/* Short limits for those who pass them; the others have none. */
+static void set_limits(struct service_conf *service)
+{
+	const char *name = service->name;
+
+	if (strcmp(name, "spinning") == 0 || strcmp(name, "deaf") == 0 ||
+	    strcmp(name, "drowsy") == 0 || strcmp(name, "prankster") == 0 ||
+	    strcmp(name, "still") == 0) {
+		service->connections = 4;
+		service->stall_ms = 300;
+	}
+	if (strcmp(name, "blocked") == 0)
+		service->request_ms = 200;
+	if (strcmp(name, "slow") == 0)
+		service->slow_ms = 200;
+	if (strcmp(name, "dozing") == 0)
+		service->boot_ms = 200;
+}
 
 /* A line: NAME MIN MAX DRAIN_MS, and perhaps N to listen on 127.0.0.N; any port. */
 static const struct mu_module module = { .abi = MU_ABI, .name = "double" };
@@ -57,6 +80,7 @@ static const struct service_conf *parse_service(struct arena *arena, const char 
 					  .connections = 1,
 					  .drain_ms = drain,
 					  .boot_ms = 10000 };
+	set_limits(service);
 	return service;
 }
 
@@ -123,6 +147,50 @@ void config_unref(struct config *config)
 	free(config);
 }
 
+static bool is_same(const struct service_conf *a, const struct service_conf *b)
+{
+	return a->workers_min == b->workers_min && a->workers_max == b->workers_max &&
+	       a->drain_ms == b->drain_ms &&
+	       a->listen->address->u.in.sin_addr.s_addr == b->listen->address->u.in.sin_addr.s_addr;
+}
+
+static void plan_service(struct plan_service *planned, const struct config *old,
+			 const struct service_conf *service)
+{
+	*planned = (struct plan_service){ .action = PLAN_ADDED,
+					  .name = service->name,
+					  .new_service = service };
+	for (size_t i = 0; old && i < old->services; i++) {
+		if (strcmp(old->service[i]->name, service->name) == 0)
+			planned->action =
+				is_same(old->service[i], service) ? PLAN_UNCHANGED : PLAN_CHANGED;
+	}
+}
+
+struct plan *plan_new(const struct config *old, const struct config *new)
+{
+	struct plan *plan = calloc(1, sizeof(*plan));
+
+	plan->service = calloc(new->services, sizeof(*plan->service));
+	plan->services = new->services;
+	for (size_t i = 0; i < plan->services; i++)
+		plan_service(&plan->service[i], old, new->service[i]);
+	return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (plan)
+		free(plan->service);
+	free(plan);
+}
+
+char *plan_text(const struct plan *plan)
+{
+	(void)plan;
+	return strdup("a plan\n");
+}
+
 void conf_errors_log(const struct conf_errors *errors)
 {
 	log_err("%zu errors", errors->total);
@@ -152,6 +220,75 @@ static void answer(const struct worker_args *args)
 	if (fd_write_all(fd, text, (size_t)len) < 0)
 		log_err("write: %s", strerror(errno));
 	close(fd);
+}
+
+/* What a signal handler needs. */
+static struct {
+	int control;
+	volatile sig_atomic_t asked;
+} self;
+
+static void on_asked(int signal)
+{
+	(void)signal;
+	self.asked = 1;
+}
+
+static void send_trace(int64_t value, const char *text)
+{
+	int fd = memfd_create("trace", MFD_CLOEXEC);
+
+	if (fd_write_all(fd, text, strlen(text)) == 0)
+		record_send(self.control, RECORD_TRACE, 0, value, fd);
+	close(fd);
+}
+
+static void on_asked_answer(int signal)
+{
+	send_trace(signal, "the_function+0x1f\nmain+0x2\n");
+	self.asked = 1;
+}
+
+/* More than was asked for, and nothing that can be read without waiting. */
+static void on_asked_joke(int signal)
+{
+	int ends[2];
+
+	if (pipe(ends) < 0)
+		return;
+	for (int i = 0; i < 20; i++)
+		record_send(self.control, RECORD_TRACE, 0, signal, ends[0]);
+	record_send(self.control, RECORD_TRACE, 0, signal, -1);
+}
+
+static void set_signals(const struct worker_args *args)
+{
+	const char *name = args->service->name;
+
+	self.control = args->control;
+	signal(SIGUSR2, strcmp(name, "deaf") == 0 || strcmp(name, "drowsy") == 0 ? on_asked
+			: strcmp(name, "prankster") == 0                         ? on_asked_joke
+										 : on_asked_answer);
+	if (strcmp(name, "stubborn") == 0 || strcmp(name, "deaf") == 0)
+		signal(SIGTERM, SIG_IGN);
+}
+
+/* After its first answer the first worker of some services is stuck, or seems to be until it is asked. */
+static void get_stuck(const struct worker_args *args)
+{
+	struct slot *slot = &args->board->slot[args->number - 1];
+	const char *name = args->service->name;
+	bool comes_back = strcmp(name, "drowsy") == 0 || strcmp(name, "slow") == 0;
+
+	if (args->number != 1 || self.asked || strcmp(name, "still") == 0 ||
+	    !(args->service->stall_ms || args->service->request_ms || args->service->slow_ms))
+		return;
+	slot->connections = 1;
+	slot->request_since = slot->running_since = clock_ms();
+	while (!comes_back || !self.asked)
+		poll(NULL, 0, 10);
+	slot->request_since = slot->running_since = 0;
+	slot->connections = 0;
 }
 
 /* Would leave in a moment, again and again. */
@@ -186,8 +323,10 @@ static int serve(const struct worker_args *args, bool stubborn)
 
 	for (;;) {
 		poll(pollfd, 2, -1);
-		if (pollfd[1].revents)
+		if (pollfd[1].revents) {
 			answer(args);
+			get_stuck(args);
+		}
 		if (!pollfd[0].revents)
 			continue;
 		switch (record_receive(args->control, &record, &fd)) {
@@ -197,6 +336,10 @@ static int serve(const struct worker_args *args, bool stubborn)
 			if (record.type == RECORD_GO && strcmp(args->service->name, "crash") == 0) {
 				scribble(&args->board->slot[args->number - 1]);
 				kill(getpid(), SIGSEGV);
+			}
+			if (record.type == RECORD_GO && strcmp(args->service->name, "fatal") == 0) {
+				send_trace(SIGSEGV, "the_fault+0x3\n");
+				raise(SIGSEGV);
 			}
 			if (record.type == RECORD_GO && strcmp(args->service->name, "garble") == 0)
 				send(args->control, "hello", 5, 0);
@@ -226,8 +369,11 @@ static int run_double(const struct worker_args *args)
 		send(args->control, "hello", 5, 0);
 		pause();
 	}
-	if (stubborn)
-		signal(SIGTERM, SIG_IGN);
+	if (strcmp(name, "dozing") == 0) {
+		memcpy(args->board->slot[args->number - 1].error, "no moon\n in sight", 17);
+		pause();
+	}
+	set_signals(args);
 	slot_set_state(&args->board->slot[args->number - 1], SLOT_IDLE, 1);
 	record_send(args->control, RECORD_READY, 0, 1, -1);
 	return serve(args, stubborn);
@@ -449,12 +595,35 @@ START_TEST(reloads_that_come_during_one_are_one_more)
 {
 	start("good 1 1 1000\n");
 	wait_for_port();
+	write_conf("good 2 2 1000\n");
 	kill(stage.master, SIGHUP);
 	wait_for("SIGHUP");
 	kill(stage.master, SIGHUP);
+	wait_for("generation 1 has left");
 	wait_for("reloaded: generation 3");
-	wait_for("generation 2 has left");
-	ck_assert_uint_ge(ask().generation, 2);
+	ck_assert_uint_eq(ask().generation, 2);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_service_that_did_not_change_keeps_its_workers)
+{
+	struct reply before;
+
+	start("good 1 1 1000\n");
+	wait_for_port();
+	before = ask();
+	write_conf("good 1 1 1000\nsecond 1 1 1000 2\n");
+	kill(stage.master, SIGHUP);
+	wait_for("reloaded: generation 2");
+	ck_assert_int_eq(ask().pid, before.pid);
+	/* It is part of the new configuration: a worker that dies is replaced as ever. */
+	kill(before.pid, SIGKILL);
+	ck_assert_int_ne(ask().pid, before.pid);
+	write_conf("second 1 1 1000 2\n");
+	kill(stage.master, SIGHUP);
+	wait_for("reloaded: generation 3");
+	wait_for("generation 1 has left");
 	ck_assert_int_eq(stop(), 0);
 }
 END_TEST
@@ -476,8 +645,8 @@ START_TEST(what_does_not_drain_is_terminated_and_then_killed)
 	start("stubborn 2 2 100\n");
 	wait_for_port();
 	kill(stage.master, SIGQUIT);
-	wait_for("the drain limit passed: sending SIGTERM");
-	wait_for("the drain limit passed: sending SIGKILL");
+	wait_for("the drain limit passed (100ms): sending SIGTERM");
+	wait_for("the drain limit passed (100ms): sending SIGKILL");
 	wait_for("SIGKILL, sent by us");
 	wait_for("stopped; 2 workers had to be killed");
 	ck_assert_int_eq(wait_for_exit(), 0);
@@ -594,6 +763,180 @@ START_TEST(a_stopped_worker_is_noticed)
 }
 END_TEST
 
+START_TEST(a_stuck_worker_is_traced_and_replaced)
+{
+	pid_t stuck;
+
+	start("spinning 1 1 1000\n");
+	wait_for_port();
+	stuck = ask().pid;
+	wait_for("is stuck: the stall limit passed (300ms): its handler has not waited for ");
+	ck_assert_ptr_nonnull(strstr(stage.line, "with 1 connection"));
+	wait_for("was here: #0 the_function+0x1f");
+	wait_for("was here: #1 main+0x2");
+	wait_for("the stall limit passed (300ms): sending SIGTERM");
+	wait_for("SIGTERM, sent by us");
+	ck_assert_ptr_nonnull(strstr(stage.line, ": the stall limit passed (300ms);"));
+	ck_assert_int_ne(ask().pid, stuck);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_direct_worker_is_stuck_by_its_request)
+{
+	pid_t stuck;
+
+	start("blocked 1 1 1000\n");
+	wait_for_port();
+	stuck = ask().pid;
+	wait_for("is stuck: the request limit passed (200ms): its request has taken 1.");
+	wait_for("was here: #0 the_function+0x1f");
+	wait_for("SIGTERM, sent by us");
+	ck_assert_int_ne(ask().pid, stuck);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(the_replacement_does_not_wait_for_the_end_of_the_stuck)
+{
+	start("deaf 1 1 1000\n");
+	wait_for_port();
+	ask();
+	wait_for("is stuck");
+	wait_for("worker deaf 2 started");
+	ask();
+	wait_for("sending SIGTERM");
+	wait_for("sending SIGKILL");
+	wait_for("SIGKILL, sent by us");
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_stuck_worker_that_comes_back_in_time_goes_on)
+{
+	start("drowsy 1 1 1000\n");
+	wait_for_port();
+	ask();
+	wait_for("is stuck");
+	wait_for("goes on after ");
+	/* Now there is one too many. */
+	wait_for("exited with status 0");
+	ck_assert_int_gt(ask().pid, 0);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_trace_that_is_none_holds_nobody_up)
+{
+	start("prankster 1 1 1000\n");
+	wait_for_port();
+	ask();
+	wait_for("is stuck");
+	do
+		wait_for("worker prankster 1 ");
+	while (!strstr(stage.line, "sending SIGTERM") && !strstr(stage.line, "was here"));
+	ck_assert_ptr_null(strstr(stage.line, "was here"));
+	wait_for("SIGTERM, sent by us");
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_slow_request_is_logged_and_goes_on)
+{
+	pid_t slow;
+
+	start("slow 1 1 1000\n");
+	wait_for_port();
+	slow = ask().pid;
+	wait_for("is slow (more than 200ms): its request has taken ");
+	wait_for("was here: #0 the_function+0x1f");
+	ck_assert_int_eq(ask().pid, slow);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(the_trace_of_a_crash_follows_its_death)
+{
+	start("fatal 1 1 1000\n");
+	wait_for("was killed by SIGSEGV");
+	wait_for("was here: #0 the_fault+0x3");
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(whoever_sends_usr2_gets_a_trace)
+{
+	struct reply reply;
+
+	start("good 1 1 1000\n");
+	wait_for_port();
+	reply = ask();
+	kill(reply.pid, SIGUSR2);
+	wait_for("was here: #0 the_function+0x1f");
+	ck_assert_int_eq(ask().pid, reply.pid);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_worker_that_is_not_ready_in_time_says_its_last_error)
+{
+	start("dozing 1 1 1000\n");
+	wait_for("start failed: worker dozing 1 ");
+	ck_assert_ptr_nonnull(strstr(stage.line, "the boot limit passed (200ms); its last error: "
+						 "no moon? in sight"));
+	ck_assert_int_eq(wait_for_exit(), EX_TEMPFAIL);
+}
+END_TEST
+
+START_TEST(deaths_that_are_alike_are_summed_up_at_the_end)
+{
+	start("crash 8 8 1000\n");
+	wait_for_port();
+	wait_for("service crash is degraded");
+	ck_assert_int_eq(stop(), 0);
+	wait_for("more workers were killed by SIGSEGV in the last ");
+	ck_assert_ptr_nonnull(strstr(stage.line, "service crash: "));
+}
+END_TEST
+
+START_TEST(a_worker_that_stays_stopped_is_stuck)
+{
+	struct reply reply;
+
+	start("still 2 2 1000\n");
+	wait_for_port();
+	reply = ask();
+	kill(reply.pid, SIGSTOP);
+	wait_for("was stopped by SIGSTOP");
+	wait_for("is stuck: the stall limit passed (300ms): it has been stopped for ");
+	wait_for("sending SIGKILL");
+	wait_for("SIGKILL, sent by us");
+	ck_assert_int_ne(ask().pid, reply.pid);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_worker_that_is_traced_is_left_alone)
+{
+	pid_t stuck;
+
+	start("spinning 1 1 1000\n");
+	wait_for_port();
+	stuck = ask().pid;
+	if (ptrace(PTRACE_SEIZE, stuck, NULL, NULL) < 0) {
+		fprintf(stderr, "skipped: ptrace: %s\n", strerror(errno));
+		return;
+	}
+	wait_for("traces it: it is left alone");
+	ck_assert_int_eq(ptrace(PTRACE_INTERRUPT, stuck, NULL, NULL), 0);
+	ck_assert_int_eq(waitpid(stuck, NULL, __WALL), stuck);
+	ck_assert_int_eq(ptrace(PTRACE_DETACH, stuck, NULL, NULL), 0);
+	wait_for("is stuck");
+	wait_for("SIGTERM, sent by us");
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
 START_TEST(workers_leave_when_the_master_is_killed)
 {
 	char byte;
@@ -623,6 +966,7 @@ int main(void)
 	tcase_add_test(tcase, a_bad_file_changes_nothing);
 	tcase_add_test(tcase, a_new_generation_that_does_not_start_changes_nothing);
 	tcase_add_test(tcase, reloads_that_come_during_one_are_one_more);
+	tcase_add_test(tcase, a_service_that_did_not_change_keeps_its_workers);
 	tcase_add_test(tcase, a_start_that_fails_says_why_by_its_exit_status);
 	tcase_add_test(tcase, what_does_not_drain_is_terminated_and_then_killed);
 	tcase_add_test(tcase, a_second_signal_stops_at_once);
@@ -633,6 +977,18 @@ int main(void)
 	tcase_add_test(tcase, a_crash_loop_is_slowed_down_and_harms_no_other_pool);
 	tcase_add_test(tcase, a_dropped_listener_is_closed_and_another_one_opened);
 	tcase_add_test(tcase, a_stopped_worker_is_noticed);
+	tcase_add_test(tcase, a_stuck_worker_is_traced_and_replaced);
+	tcase_add_test(tcase, a_direct_worker_is_stuck_by_its_request);
+	tcase_add_test(tcase, the_replacement_does_not_wait_for_the_end_of_the_stuck);
+	tcase_add_test(tcase, a_stuck_worker_that_comes_back_in_time_goes_on);
+	tcase_add_test(tcase, a_trace_that_is_none_holds_nobody_up);
+	tcase_add_test(tcase, a_slow_request_is_logged_and_goes_on);
+	tcase_add_test(tcase, the_trace_of_a_crash_follows_its_death);
+	tcase_add_test(tcase, whoever_sends_usr2_gets_a_trace);
+	tcase_add_test(tcase, a_worker_that_is_not_ready_in_time_says_its_last_error);
+	tcase_add_test(tcase, deaths_that_are_alike_are_summed_up_at_the_end);
+	tcase_add_test(tcase, a_worker_that_stays_stopped_is_stuck);
+	tcase_add_test(tcase, a_worker_that_is_traced_is_left_alone);
 	tcase_add_test(tcase, workers_leave_when_the_master_is_killed);
 	return unit_main("master", tcase);
 }

@@ -14,7 +14,9 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +41,7 @@ void worker_fixture_init(struct worker_fixture *fixture, const struct mu_module 
 		.core = CONF_INHERIT,
 		.as = CONF_INHERIT,
 		.park_ms = 10000,
+		.orphan_ms = 2000,
 	};
 	ck_assert_int_eq(board_init(&fixture->board, 2), 0);
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -59,10 +62,48 @@ static void run_child(struct worker_fixture *fixture, int control, int log)
 				    .listeners = 1,
 				    .board = &fixture->board,
 				    .number = 1,
-				    .generation = 1 };
+				    .generation = 1,
+				    .master = fixture->has_master ? getppid() : 0,
+				    .refuses = fixture->refuses };
 
 	log_use(&target, log);
 	_exit(worker_main(&args));
+}
+
+/* A process in between that does nothing but be the parent; at SIGUSR1 it executes a program that does the same. */
+static void fork_master(struct worker_fixture *fixture, const int *control, const int *log)
+{
+	int told[2];
+
+	ck_assert_int_eq(pipe(told), 0);
+	/* Whose parent died becomes ours. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	fixture->master = fork();
+	if (!fixture->master) {
+		pid_t pid;
+		sigset_t usr1;
+		int signal;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pid = fork();
+		close(control[0]);
+		close(log[0]);
+		if (!pid)
+			run_child(fixture, control[1], log[1]);
+		close(fixture->listener);
+		close(control[1]);
+		close(log[1]);
+		sigemptyset(&usr1);
+		sigaddset(&usr1, SIGUSR1);
+		sigprocmask(SIG_BLOCK, &usr1, NULL);
+		if (write(told[1], &pid, sizeof(pid)) == sizeof(pid) &&
+		    sigwait(&usr1, &signal) == 0)
+			execlp("sleep", "sleep", "1000", NULL);
+		_exit(1);
+	}
+	ck_assert_int_eq(read(told[0], &fixture->pid, sizeof(fixture->pid)), sizeof(pid_t));
+	close(told[0]);
+	close(told[1]);
 }
 
 void worker_fixture_fork(struct worker_fixture *fixture)
@@ -71,7 +112,10 @@ void worker_fixture_fork(struct worker_fixture *fixture)
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control), 0);
 	ck_assert_int_eq(pipe(log), 0);
-	fixture->pid = fork();
+	if (fixture->has_master)
+		fork_master(fixture, control, log);
+	else
+		fixture->pid = fork();
 	ck_assert_int_ge(fixture->pid, 0);
 	if (!fixture->pid) {
 		close(control[0]);
@@ -102,16 +146,58 @@ void worker_fixture_send(struct worker_fixture *fixture, enum record_type type, 
 	ck_assert_int_eq(record_send(fixture->control, type, flags, value, -1), 0);
 }
 
-int64_t worker_fixture_expect(struct worker_fixture *fixture, enum record_type type)
+static int64_t expect(struct worker_fixture *fixture, enum record_type type, int *fd_r)
 {
 	struct pollfd pollfd = { .fd = fixture->control, .events = POLLIN };
 	struct record record;
-	int fd;
 
 	ck_assert_int_eq(poll(&pollfd, 1, PATIENCE_MS), 1);
-	ck_assert_int_eq(record_receive(fixture->control, &record, &fd), 1);
+	ck_assert_int_eq(record_receive(fixture->control, &record, fd_r), 1);
 	ck_assert_int_eq(record.type, type);
 	return record.value;
+}
+
+int64_t worker_fixture_expect(struct worker_fixture *fixture, enum record_type type)
+{
+	int fd;
+	int64_t value = expect(fixture, type, &fd);
+
+	ck_assert_int_eq(fd, -1);
+	return value;
+}
+
+void worker_fixture_expect_trace(struct worker_fixture *fixture, char *text, size_t size)
+{
+	ssize_t n;
+	int fd;
+
+	expect(fixture, RECORD_TRACE, &fd);
+	n = pread(fd, text, size - 1, 0);
+	ck_assert_int_gt(n, 0);
+	text[n] = '\0';
+	close(fd);
+}
+
+void worker_fixture_settle(struct worker_fixture *fixture)
+{
+	int log[2];
+	ssize_t n;
+
+	/* The new log is taken after what came before it, and then nobody writes to the old one. */
+	ck_assert_int_eq(pipe(log), 0);
+	ck_assert_int_eq(record_send(fixture->control, RECORD_REOPEN, 0, 0, log[1]), 0);
+	close(log[1]);
+	do {
+		struct pollfd pollfd = { .fd = fixture->log, .events = POLLIN };
+
+		ck_assert_int_eq(poll(&pollfd, 1, PATIENCE_MS), 1);
+		n = read(fixture->log, fixture->logged + fixture->logged_len,
+			 sizeof(fixture->logged) - 1 - fixture->logged_len);
+		ck_assert_int_ge(n, 0);
+		fixture->logged_len += (size_t)n;
+	} while (n > 0);
+	close(fixture->log);
+	fixture->log = log[0];
 }
 
 void worker_fixture_wait_log(struct worker_fixture *fixture, const char *text)

@@ -14,11 +14,14 @@
 
 struct worker_fixture {
 	struct service_conf service; /* to be changed before the start */
+	bool refuses;                /* the same */
+	bool has_master;             /* the worker's parent is another process than the test */
 	struct board board;
 	int listener, port;
 	int control; /* the master's end */
 	int log;     /* what the worker logs can be read here */
 	pid_t pid;
+	pid_t master; /* has_master */
 	char logged[65536];
 	size_t logged_len;
 };
@@ -36,6 +39,10 @@ void worker_fixture_send(struct worker_fixture *fixture, enum record_type type, 
 			 int64_t value);
 /* Waits for the worker's next record of this type; fails at the end of the stream. Its value. */
 int64_t worker_fixture_expect(struct worker_fixture *fixture, enum record_type type);
+/* The same for RECORD_TRACE: its text, cut to size - 1 bytes. */
+void worker_fixture_expect_trace(struct worker_fixture *fixture, char *text, size_t size);
+/* Everything that the worker could see before this call has been seen by its loop (or it is busy serving, direct). */
+void worker_fixture_settle(struct worker_fixture *fixture);
 /* Waits until the log holds the text. */
 void worker_fixture_wait_log(struct worker_fixture *fixture, const char *text);
 /* Waits until the worker's slot says so. */

@@ -174,6 +174,25 @@ static int answer_file(struct exchange *x)
 	return status;
 }
 
+static bool asks_for_health(const struct exchange *x)
+{
+	const char *health = x->site->conf->health;
+	struct slice path = x->request.path;
+
+	return health && strlen(health) == path.len &&
+	       memcmp(health, x->data + path.at, path.len) == 0;
+}
+
+/* For load balancers: whether to send more clients. */
+static int answer_health(struct exchange *x)
+{
+	static const char fields[] = "Cache-Control: no-store\r\n";
+
+	if (mu_is_ready(x->site->worker))
+		return response_text(&x->response, 200, fields, "ready\n");
+	return response_text(&x->response, 503, fields, "not ready\n");
+}
+
 static int answer(struct exchange *x)
 {
 	static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
@@ -181,7 +200,7 @@ static int answer(struct exchange *x)
 	switch (x->request.method) {
 	case METHOD_GET:
 	case METHOD_HEAD:
-		return answer_file(x);
+		return asks_for_health(x) ? answer_health(x) : answer_file(x);
 	case METHOD_OPTIONS:
 		return response_status(&x->response, 204, allow);
 	case METHOD_OTHER:
@@ -300,6 +319,27 @@ static int http_serve(struct mu_conn *conn, void *state)
 	return mu_park(conn);
 }
 
+/*
+ * All workers are busy: of the request no more is read than whether its answer may have content, and that only if
+ * it is there already.
+ */
+static void http_refuse(struct mu_conn *conn, void *state)
+{
+	static const char head[] = "HEAD ";
+	struct exchange x = { .conn = conn, .site = state };
+	size_t len;
+
+	if (mu_try_fill(conn) < 0 && errno != EAGAIN)
+		return;
+	len = mu_buffered(conn, &x.data);
+	if (len >= sizeof head - 1 && memcmp(x.data, head, sizeof head - 1) == 0)
+		x.request.method = METHOD_HEAD;
+	begin_response(&x);
+	x.response.end = RESPONSE_CLOSE;
+	if (response_status(&x.response, 503, "Retry-After: 1\r\n") == 0)
+		mu_linger(conn);
+}
+
 static void http_check(void *config, struct mu_report *report)
 {
 	const struct site_conf *conf = config;
@@ -309,6 +349,9 @@ static void http_check(void *config, struct mu_report *report)
 		mu_error(report, "root", "cannot use %s: %s", conf->root, strerror(errno));
 	else if (conf->root && !S_ISDIR(st.st_mode))
 		mu_error(report, "root", "%s is not a folder", conf->root);
+	if (conf->health && conf->health[0] != '/')
+		mu_error(report, "health", "\"%s\" is no path of a request: it begins with /",
+			 conf->health);
 	for (size_t i = 0; i < conf->index.n; i++)
 		if (!*conf->index.word[i] || strchr(conf->index.word[i], '/'))
 			mu_error(report, "index", "\"%s\" is no file name", conf->index.word[i]);
@@ -385,6 +428,10 @@ static const struct mu_directive directives[] = {
 	  .offset = offsetof(struct site_conf, server_header),
 	  .dflt = "yes",
 	  .help = "say \"Server: musterd\" in each response" },
+	{ .name = "health",
+	  .type = MU_STRING,
+	  .offset = offsetof(struct site_conf, health),
+	  .help = "the path of requests that ask whether the service is ready" },
 	{ .name = "cache",
 	  .type = MU_BLOCK,
 	  .block = cache_directives,
@@ -403,5 +450,6 @@ const struct mu_module mu_http = {
 	.prepare = http_prepare,
 	.start = http_start,
 	.serve = http_serve,
+	.refuse = http_refuse,
 	.stop = http_stop,
 };

@@ -153,6 +153,8 @@ int response_not_modified(const struct response *response, struct file *file)
 const char *response_reason(int status)
 {
 	switch (status) {
+	case 200:
+		return "OK";
 	case 204:
 		return "No Content";
 	case 301:
@@ -201,42 +203,56 @@ static int make_page(int status, char page[PAGE_MAX])
 			status, reason, status, reason);
 }
 
-/* Everything up to where the caller's fields go. */
-static int make_head(const struct response *response, int status, int page_len, char *out,
-		     size_t size)
+/* Everything up to where the caller's fields go. type: of the content, "html". */
+static int make_head(const struct response *response, int status, const char *type, int content_len,
+		     char *out, size_t size)
 {
 	int len = snprintf(out, size, "HTTP/1.1 %d %s\r\nDate: %.*s\r\n%s%s", status,
 			   response_reason(status), DATE_LEN, response->date, response->server,
 			   connection_field(response->end));
 
 	/* No Content-Length in 204 (RFC 9110 section 8.6). */
-	if (page_len)
+	if (content_len)
 		len += snprintf(out + len, size - (size_t)len,
-				"Content-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n",
-				page_len);
+				"Content-Type: text/%s; charset=utf-8\r\nContent-Length: %d\r\n",
+				type, content_len);
 	return len;
+}
+
+static int write_all(const struct response *response, int status, const char *fields,
+		     const char *type, const char *content, int content_len)
+{
+	char head[FILE_HEAD_MAX];
+	int head_len = make_head(response, status, type, content_len, head, sizeof head);
+	struct iovec piece[4] = {
+		{ .iov_base = head, .iov_len = (size_t)head_len },
+		{ .iov_base = (char *)(uintptr_t)fields, .iov_len = strlen(fields) },
+		{ .iov_base = (char *)(uintptr_t) "\r\n", .iov_len = 2 },
+		{ .iov_base = (char *)(uintptr_t)content,
+		  .iov_len = response->without_content ? 0 : (size_t)content_len },
+	};
+
+	return mu_writev(response->conn, piece, 4, end_flags(response->end));
 }
 
 int response_status(const struct response *response, int status, const char *fields)
 {
-	char head[FILE_HEAD_MAX], page[PAGE_MAX + 2] = "\r\n";
-	int page_len = make_page(status, page + 2);
-	int head_len = make_head(response, status, page_len, head, sizeof head);
-	struct iovec piece[3] = {
-		{ .iov_base = head, .iov_len = (size_t)head_len },
-		{ .iov_base = (char *)(uintptr_t)fields, .iov_len = strlen(fields) },
-		{ .iov_base = page,
-		  .iov_len = 2 + (response->without_content ? 0 : (size_t)page_len) },
-	};
+	char page[PAGE_MAX];
+	int page_len = make_page(status, page);
 
-	return mu_writev(response->conn, piece, 3, end_flags(response->end));
+	return write_all(response, status, fields, "html", page, page_len);
+}
+
+int response_text(const struct response *response, int status, const char *fields, const char *text)
+{
+	return write_all(response, status, fields, "plain", text, (int)strlen(text));
 }
 
 void response_last_words(const struct response *response, int status)
 {
 	char all[FILE_HEAD_MAX + PAGE_MAX], page[PAGE_MAX];
 	int page_len = make_page(status, page);
-	int len = make_head(response, status, page_len, all, sizeof all - PAGE_MAX);
+	int len = make_head(response, status, "html", page_len, all, sizeof all - PAGE_MAX);
 
 	len += snprintf(all + len, sizeof all - (size_t)len, "\r\n%s",
 			response->without_content ? "" : page);

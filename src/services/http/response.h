@@ -45,7 +45,10 @@ int response_not_modified(const struct response *response, struct file *file);
  * header lines, each with CRLF. May yield. 0 or -1.
  */
 int response_status(const struct response *response, int status, const char *fields);
-/* The same without ever waiting: for the client whose time limit ran out. */
+/* The same with a text of its own in place of the page. */
+int response_text(const struct response *response, int status, const char *fields,
+		  const char *text);
+/* As response_status without ever waiting: for the client whose time limit ran out. */
 void response_last_words(const struct response *response, int status);
 
 /* "Not Found"; "Unknown" for what we never send. */

@@ -22,6 +22,7 @@ struct site_conf {
 	const char *root;
 	struct mu_words index;
 	const char *mime_types;
+	const char *health;         /* the path that says whether we are ready; NULL: none */
 	int64_t keepalive_requests; /* 0: no limit */
 	bool server_header;
 	struct {

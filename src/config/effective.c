@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The values as effective.h says: the tables are walked, each value is printed as config_print would. Where
+ * the system has answered a question it is the answer that counts: an address and not a host's name, a
+ * user's number and not the user's name.
+ */
+#include "config/effective.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct source {
+	const struct effective *effective;
+	const struct service_conf *service; /* NULL: the top level */
+	struct effective_values *values;
+	size_t files;    /* of the service, met so far */
+	bool in_handler; /* within its block */
+	/* Whatever is printed goes through one stream; what was printed last begins at `taken`. */
+	FILE *out;
+	char *data;
+	size_t len, taken;
+};
+
+/* What was printed since the last call, in the arena. */
+static const char *take(struct source *source)
+{
+	struct conf_context *context = source->effective->schema.context;
+	const char *text = NULL;
+
+	if (fflush(source->out) == 0)
+		text = arena_strndup(context->arena, source->data + source->taken,
+				     source->len - source->taken);
+	if (!text)
+		conf_error(context, &(struct conf_place){ NULL, 0, 0 }, "out of memory");
+	source->taken = source->len;
+	return text;
+}
+
+/* --------------------------------------------------------------- what the system has answered ---- */
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static size_t count_listeners(const struct service_conf *service)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < service->listens; i++)
+		n += service->listen[i].kind == LISTEN_SYSTEMD ? 1 : service->listen[i].addresses;
+	return n;
+}
+
+/* Sorted: in which order they are written makes no difference. */
+static void print_listeners(const struct source *source)
+{
+	struct conf_context *context = source->effective->schema.context;
+	const struct service_conf *service = source->service;
+	const char **text = conf_alloc(context, (count_listeners(service) + 1) * sizeof(*text));
+	char buffer[ADDRESS_TEXT_MAX];
+	size_t n = 0;
+
+	if (!text)
+		return;
+	for (size_t i = 0; i < service->listens; i++) {
+		const struct conf_listen *listen = &service->listen[i];
+
+		if (listen->kind == LISTEN_SYSTEMD)
+			text[n++] = conf_printf(context, "systemd:%s", listen->systemd_name);
+		for (size_t j = 0; listen->kind != LISTEN_SYSTEMD && j < listen->addresses; j++)
+			text[n++] = conf_strdup(context, address_text(&listen->address[j], buffer));
+	}
+	if (context->errors->total > 0)
+		return;
+	qsort(text, n, sizeof(*text), compare_texts);
+	for (size_t i = 0; i < n; i++)
+		fprintf(source->out, "%s%s", i ? " " : "", text[i]);
+}
+
+static void print_user(const struct source *source)
+{
+	const struct conf_ids *ids = &source->service->ids;
+
+	if (ids->change && ids->user)
+		fprintf(source->out, "uid %u", (unsigned)ids->uid);
+}
+
+static void print_groups(const struct source *source)
+{
+	const struct conf_ids *ids = &source->service->ids;
+
+	if (!ids->change)
+		return;
+	fprintf(source->out, "gid %u, groups", (unsigned)ids->gid);
+	for (size_t i = 0; i < ids->groups; i++)
+		fprintf(source->out, " %u", (unsigned)ids->group[i]);
+}
+
+static void print_workers(const struct source *source)
+{
+	const struct service_conf *service = source->service;
+
+	fprintf(source->out, "%d", service->workers_min);
+	if (service->workers_max != service->workers_min)
+		fprintf(source->out, "..%d", service->workers_max);
+}
+
+static void print_id(const struct source *source, const char *what, unsigned id)
+{
+	if (id != (unsigned)-1)
+		fprintf(source->out, "%s %u", what, id);
+}
+
+static void print_socket_owner(const struct source *source)
+{
+	print_id(source, "uid", source->service->socket_owner);
+}
+
+static void print_socket_group(const struct source *source)
+{
+	print_id(source, "gid", source->service->socket_group);
+}
+
+static void print_control_owner(const struct source *source)
+{
+	print_id(source, "uid", source->effective->config->control.owner);
+}
+
+static void print_control_group(const struct source *source)
+{
+	print_id(source, "gid", source->effective->config->control.group);
+}
+
+/* Prints what the directive comes to; nothing where it has no effect. */
+struct answer {
+	const char *name;
+	void (*print)(const struct source *source);
+	bool shown_alone; /* it says all, without what is written */
+};
+
+static const struct answer service_answers[] = {
+	{ "listen", print_listeners, true },
+	{ "user", print_user },
+	{ "group", print_groups },
+	{ "workers", print_workers },
+	{ "socket { owner }", print_socket_owner },
+	{ "socket { group }", print_socket_group },
+	{ NULL },
+};
+
+static const struct answer top_answers[] = {
+	{ "control { owner }", print_control_owner },
+	{ "control { group }", print_control_group },
+	{ NULL },
+};
+
+static const struct answer *find_answer(const struct source *source, const char *name)
+{
+	const struct answer *answer = source->service ? service_answers : top_answers;
+
+	while (answer->name && strcmp(answer->name, name) != 0)
+		answer++;
+	return answer->name && !source->in_handler ? answer : NULL;
+}
+
+/* ------------------------------------------------------------------------------- the values ---- */
+
+/* NULL: nothing was printed. */
+static const char *take_any(struct source *source)
+{
+	const char *text = take(source);
+
+	return text && *text ? text : NULL;
+}
+
+static void set_answer(struct source *source, const struct answer *answer,
+		       struct effective_value *value)
+{
+	const char *written = value->shown;
+
+	answer->print(source);
+	value->text = take_any(source);
+	if (!value->text || (written && strcmp(value->text, written) == 0))
+		return;
+	value->shown = value->text;
+	if (written && !answer->shown_alone)
+		value->shown = conf_printf(source->effective->schema.context, "%s (%s)", written,
+					   value->text);
+}
+
+static void add_block(const struct schema_visitor *visitor, const struct conf_handler *handler);
+
+static void add_value(const struct schema_visitor *visitor, const struct mu_directive *directive,
+		      const char *name, const void *field)
+{
+	struct source *source = visitor->arg;
+	const struct service_conf *service = source->service;
+	struct effective_values *values = source->values;
+	const struct answer *answer = find_answer(source, name);
+	struct effective_value *grown, value = { .name = name };
+
+	/* Those are for the services, and it is there that they have an effect. */
+	if (!service && (strcmp(name, "user") == 0 || strcmp(name, "group") == 0))
+		return;
+	schema_print_value(directive, field, source->out);
+	value.text = value.shown = take_any(source);
+	if (answer)
+		set_answer(source, answer, &value);
+	if (source->in_handler && directive->type == MU_PATH && value.text &&
+	    source->files < service->files)
+		value.file = service->file[source->files++].identity;
+	grown = schema_grow(visitor->schema, values->value, values->n, 1, sizeof(*grown));
+	if (!grown)
+		return;
+	grown[values->n] = value;
+	*values = (struct effective_values){ grown, values->n + 1 };
+	if ((int)directive->type == CONF_HANDLER)
+		add_block(visitor, field);
+}
+
+static void add_block(const struct schema_visitor *visitor, const struct conf_handler *handler)
+{
+	struct conf_context *context = visitor->schema->context;
+	const struct mu_module *module = handler->module;
+	struct source *source = visitor->arg;
+	const char *before;
+	void *block;
+
+	if (!module || !module->directives)
+		return;
+	before = conf_printf(context, "handler %s { ", module->name);
+	block = conf_alloc(context, module->config_size);
+	if (!before || !block)
+		return;
+	schema_apply(visitor->schema, module->directives, handler->node, handler->node->child,
+		     block);
+	source->in_handler = true;
+	schema_visit(visitor, module->directives, block, before, " }");
+	source->in_handler = false;
+}
+
+static struct effective_values list(const struct effective *effective,
+				    const struct mu_directive *table, const void *base,
+				    const struct service_conf *service)
+{
+	struct effective_values values = { .n = 0 };
+	struct source source = { .effective = effective, .service = service, .values = &values };
+	struct schema_visitor visitor = { &effective->schema, add_value, &source };
+
+	source.out = open_memstream(&source.data, &source.len);
+	if (!source.out) {
+		conf_error(effective->schema.context, &(struct conf_place){ NULL, 0, 0 },
+			   "out of memory");
+		return values;
+	}
+	schema_visit(&visitor, table, base, "", "");
+	fclose(source.out);
+	free(source.data);
+	return values;
+}
+
+void effective_init(struct effective *effective, struct conf_context *context,
+		    const struct config *config)
+{
+	*effective = (struct effective){ .schema = { context, core_directives, config->modules },
+					 .config = config };
+	core_apply(&effective->schema, config->root, &effective->core);
+}
+
+struct effective_values effective_top(const struct effective *effective)
+{
+	return list(effective, core_directives, &effective->core, NULL);
+}
+
+struct effective_values effective_service(const struct effective *effective, size_t i)
+{
+	const struct mu_directive *table = core_directives;
+
+	while ((int)table->type != CONF_ITEMS)
+		table++;
+	return list(effective, table->block, effective->core.services.item[i],
+		    effective->config->service[i]);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The effective values of a configuration, one after another as texts: defaults included, wherever they were
+ * written, and with what the system answered. For comparing; diff.c is who does.
+ */
+#ifndef CONFIG_EFFECTIVE_H
+#define CONFIG_EFFECTIVE_H
+
+#include "config/core.h"
+
+struct effective_value {
+	const char *name;  /* in the words of the file: "timeout { idle }" */
+	const char *text;  /* what it comes to: equal texts have equal effects. NULL: nothing */
+	const char *shown; /* for a person: "anna (uid 1001)" */
+	const char *file;  /* the identity of the file that it names; NULL: none is looked at */
+};
+
+struct effective_values {
+	const struct effective_value *value;
+	size_t n;
+};
+
+/* A configuration with its tree applied once more; all of it lives in the context's arena. */
+struct effective {
+	struct schema schema;
+	const struct config *config;
+	struct core core;
+};
+
+/* Errors, which can be but of memory, go to the context. So below. */
+void effective_init(struct effective *effective, struct conf_context *context,
+		    const struct config *config);
+/* The top level's own, without what is there for services that do not say otherwise. */
+struct effective_values effective_top(const struct effective *effective);
+/* Those of config->service[i], its handler's block included. */
+struct effective_values effective_service(const struct effective *effective, size_t i);
+
+#endif
