@@ -97,8 +97,8 @@ struct master {
 int signals_init(struct master *master);
 void signals_cleanup(struct master *master);
 
-/* master.c: tells systemd how the running configuration does: serving, or what is degraded. */
-void notify_status(const struct master *master);
+/* master.c: tells systemd how the running configuration does: serving, and what is degraded; ready: and READY=1. */
+void notify_status(const struct master *master, bool ready);
 
 /* reap.c: all children that ended, stopped or went on. */
 void reap_children(struct master *master);
