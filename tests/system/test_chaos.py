@@ -386,6 +386,8 @@ class Chaos:
         self.counts["rotations"] += 1
 
     def upgrade(self):
+        """The new program reads the configuration, so that must be good."""
+        self.site.conf(self.some_text())
         self.server.upgrade(120)
         self.counts["upgrades"] += 1
 
