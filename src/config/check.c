@@ -305,27 +305,24 @@ static void resolve_control(struct check *check, const struct core *core)
 
 /* ---------------------------------------------------------------------- the handler's block ---- */
 
-/* The master looks at no file and runs no code of a module: it has the answers. */
-static void resolve_files(struct check *check, struct service_conf *service)
+static void resolve_block(struct check *check, struct service_conf *service)
 {
 	const struct mu_module *const *modules = check->config->modules;
-	const char *const *path = NULL;
+	struct conf_context *context = check->context;
+	const char *const *path;
 	char reason[RESOLVER_REASON_MAX];
-	size_t paths = 0;
+	void *block;
 
-	if (resolver_is_live(check->resolver)) {
-		const void *block = service->module
-					    ? module_check(check->context, modules, service->module,
-							   service->handler)
-					    : NULL;
-
-		if (!block)
-			return;
-		path = module_paths(check->context, modules, service->module, block, &paths);
-	}
-	if (resolver_files(check->resolver, service->name, path, paths, &service->file,
-			   &service->files, reason) < 0)
-		conf_error(check->context, &service->at, "service `%s`: %s", service->name, reason);
+	block = module_read(context, modules, service->module, service->handler);
+	if (!block)
+		return;
+	path = module_paths(context, modules, service->module, block, &service->files);
+	if (resolver_is_live(check->resolver) &&
+	    !module_check(context, service->module, service->handler, block))
+		return;
+	if (resolver_files(check->resolver, path, service->files, &service->file, reason) < 0)
+		conf_error(context, &service->handler->at, "handler `%s`: %s",
+			   service->module->name, reason);
 }
 
 /* ---------------------------------------------------------------------------------- services ---- */
@@ -371,7 +368,8 @@ static struct service_conf *make_service(struct check *check, struct core_servic
 	resolve_privileges(check, core, service);
 	service->module = core->handler.module;
 	service->handler = core->handler.node;
-	resolve_files(check, service);
+	if (service->module)
+		resolve_block(check, service);
 	return service;
 }
 

@@ -37,21 +37,27 @@ void mu_error(struct mu_report *report, const char *directive, const char *forma
 	va_end(args);
 }
 
-void *module_check(struct conf_context *context, const struct mu_module *const *modules,
-		   const struct mu_module *module, const struct conf_node *handler)
+void *module_read(struct conf_context *context, const struct mu_module *const *modules,
+		  const struct mu_module *module, const struct conf_node *handler)
 {
 	struct schema schema = { context, core_directives, modules };
-	struct mu_report report = { context, handler };
 	size_t before = context->errors->total;
 	void *block = conf_alloc(context, module->config_size ? module->config_size : 1);
 
-	if (!block)
-		return NULL;
-	if (module->directives)
+	if (block && module->directives)
 		schema_apply(&schema, module->directives, handler, handler->child, block);
-	if (context->errors->total == before && module->check)
-		module->check(block, &report);
 	return context->errors->total == before ? block : NULL;
+}
+
+bool module_check(struct conf_context *context, const struct mu_module *module,
+		  const struct conf_node *handler, void *block)
+{
+	struct mu_report report = { context, handler };
+	size_t before = context->errors->total;
+
+	if (module->check)
+		module->check(block, &report);
+	return context->errors->total == before;
 }
 
 /* --------------------------------------------------------------------------------------- paths ---- */
