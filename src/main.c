@@ -198,6 +198,7 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 			break;
 		case '?':
 			arguments->wrong = true;
+			arguments->ask |= optopt >= ASK_STATUS; /* without its argument */
 			break;
 		default:
 			set_task(arguments, c);

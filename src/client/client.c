@@ -140,6 +140,7 @@ static int read_reply(int fd, struct reply *reply)
 			if (!text)
 				return -1;
 			reply->text = text;
+			reply->text[reply->len] = '\0';
 			reply->room = room;
 		}
 		n = recv(fd, reply->text + reply->len, reply->room - reply->len - 1, 0);
@@ -202,6 +203,7 @@ static enum client_status talk(const struct client_options *options, const char 
 		return CLIENT_USAGE;
 	}
 	result = read_reply(fd, &reply);
+	/* A reset may follow an answer: the master has not read all that we sent. */
 	if (result < 0 && errno == EAGAIN)
 		fprintf(stderr,
 			"musterd: the master took the request at %s and did not answer for "

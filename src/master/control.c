@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPT_AGAIN_MS = 1000, UNREAD_MAX = 64 << 10 };
+enum { ACCEPT_AGAIN_MS = 1000, ACCEPTS_AT_ONCE = 4, UNREAD_MAX = 64 << 10 };
 
 static const char *const words[] = {
 	[CONTROL_OK] = "ok",
@@ -35,17 +35,16 @@ static void forget(struct control_client *client)
 	client->phase = CONTROL_FREE;
 }
 
-/* Closing over what was not read would take the answer from the client. */
-static void close_politely(struct control_client *client)
+/* No more is said. Closing over what was not read would take the answer from the client. */
+static void end_talk(int fd)
 {
 	char unread[4096];
 
-	shutdown(client->fd, SHUT_WR);
+	shutdown(fd, SHUT_WR);
 	for (size_t n = 0; n < UNREAD_MAX; n += sizeof(unread)) {
-		if (recv(client->fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
+		if (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
 			break;
 	}
-	forget(client);
 }
 
 static void on_limit(void *owner, int64_t now)
@@ -93,7 +92,8 @@ static void send_answer(struct control_client *client)
 		}
 		client->sent += (size_t)n;
 	}
-	close_politely(client);
+	end_talk(client->fd);
+	forget(client);
 }
 
 static void answer(struct control_client *client, enum control_word word, const char *text)
@@ -325,6 +325,7 @@ static void take_client(struct master *master, int fd)
 		log_warning("control: %d clients at once, pid %d (uid %u) is refused",
 			    CONTROL_CLIENTS, (int)peer.pid, peer.uid);
 		send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		end_talk(fd);
 		fd_close(&fd);
 		return;
 	}
@@ -376,12 +377,9 @@ static void accept_later(struct master *master)
 	deadline_set(&master->loop.deadlines, &control->again, master->loop.now + ACCEPT_AGAIN_MS);
 }
 
-/* Those who wait, but not for ever. */
-static void on_connections(void *owner)
+static void accept_clients(struct master *master, int most)
 {
-	struct master *master = owner;
-
-	for (int i = 0; i < CONTROL_BACKLOG; i++) {
+	for (int i = 0; i < most; i++) {
 		int fd = accept4(master->control.socket.listener.fd, NULL, NULL,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -395,6 +393,12 @@ static void on_connections(void *owner)
 			accept_later(master);
 		return;
 	}
+}
+
+/* Few in a turn: who has been answered by then has left its place to the next. */
+static void on_connections(void *owner)
+{
+	accept_clients(owner, ACCEPTS_AT_ONCE);
 }
 
 static void watch(struct master *master)
@@ -529,7 +533,7 @@ void control_commit(struct master *master, struct control_socket *new)
 	} else {
 		/* Those who have connected already are not left. */
 		if (control->source.fd >= 0)
-			on_connections(master);
+			accept_clients(master, CONTROL_BACKLOG);
 		if (control->socket.listener.fd >= 0)
 			stop_listening(master);
 		control->socket = *new;

@@ -25,7 +25,7 @@ struct master;
 enum {
 	CONTROL_CLIENTS = 32,
 	CONTROL_PATIENCE_MS = 10000, /* for a client's request, and for each piece of its answer */
-	CONTROL_BACKLOG = 64
+	CONTROL_BACKLOG = 256
 };
 
 /* What clients connect to: the running one, or one that a reload prepares. */

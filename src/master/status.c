@@ -3,7 +3,7 @@
 #include "master/status.h"
 
 #include "autoconf.h"
-#include "base/log.h"
+#include "base/clock.h"
 #include "master/state.h"
 
 #include <inttypes.h>
@@ -120,29 +120,17 @@ static const char *pool_state(const struct pool *pool)
 	return pool->full ? "full" : "serving";
 }
 
-static const struct slot *slot_of(const struct worker *worker)
-{
-	return &worker->pool->board.slot[worker->number - 1];
-}
-
-/* What a worker scribbled into its slot must not make sums turn over. */
-static uint64_t counter(const _Atomic uint64_t *in_slot)
-{
-	uint64_t value = atomic_load_explicit(in_slot, memory_order_relaxed);
-
-	return value < (uint64_t)1 << 48 ? value : 0;
-}
-
 /* What its slot has counted, and its totals know nothing of yet. */
 static void add_worker(struct status_service *service, const struct worker *worker)
 {
-	const struct slot *slot = slot_of(worker);
+	struct slot_view view;
 
-	service->accepted += counter(&slot->accepted);
-	service->requests += counter(&slot->requests);
-	service->limited += counter(&slot->limited);
-	service->cut += counter(&slot->cut);
-	service->refused += counter(&slot->refused);
+	worker_view(worker, &view, clock_ms());
+	service->accepted += view.accepted;
+	service->requests += view.requests;
+	service->limited += view.limited;
+	service->cut += view.cut;
+	service->refused += view.refused;
 }
 
 static void count_workers(struct status_service *service, const struct pool *pool)
@@ -151,7 +139,7 @@ static void count_workers(struct status_service *service, const struct pool *poo
 		const struct worker *worker = &pool->worker[i];
 		int held;
 
-		/* One that refuses clients has none that are served. */
+		/* Who refuses clients serves none. */
 		if (worker->phase == WORKER_NONE || worker->refuses)
 			continue;
 		held = worker_connections(worker);
@@ -159,8 +147,10 @@ static void count_workers(struct status_service *service, const struct pool *poo
 		service->connections += held;
 		if (worker->phase != WORKER_SERVING)
 			continue;
-		service->idle += held == 0 && !worker->stopped;
-		service->busy += held > 0 || worker->stopped;
+		if (held == 0 && worker_is_serving(worker))
+			service->idle++;
+		else
+			service->busy++;
 	}
 }
 
@@ -221,45 +211,42 @@ static void write_service(struct pool *pool, FILE *out)
 }
 
 /* What the master knows goes before what the slot says. */
-static void describe(const struct worker *worker, struct status_worker *line, int64_t now)
+static const char *worker_state(const struct worker *worker, const struct slot_view *view)
 {
-	const struct slot *slot = slot_of(worker);
-	int64_t since = atomic_load_explicit(&slot->since_ms, memory_order_relaxed);
-
-	line->since = since > 0 && since <= now ? now - since : -1;
 	if (worker->stopped)
-		line->state = "stopped";
-	else if (worker->refuses && worker->phase == WORKER_SERVING)
-		line->state = "refusing";
-	else if (worker->phase == WORKER_STARTING)
-		line->state = "starting";
-	else if (worker->phase == WORKER_READY)
-		line->state = "ready";
-	else if (worker->phase == WORKER_ENDING)
-		line->state = "draining";
-	else
-		line->state =
-			slot_state_name(atomic_load_explicit(&slot->state, memory_order_relaxed));
+		return "stopped";
+	switch (worker->phase) {
+	case WORKER_STARTING:
+		return "starting";
+	case WORKER_READY:
+		return "ready";
+	case WORKER_ENDING:
+		return "draining";
+	default:
+		if (worker->stuck_since)
+			return "stuck";
+		return worker->refuses ? "refusing" : slot_state_name(view->state);
+	}
 }
 
 static void write_worker(const struct worker *worker, FILE *out)
 {
-	const struct slot *slot = slot_of(worker);
-	struct slot_peer peer = { 0 };
-	struct status_worker line = {
-		.service = worker->pool->service->name,
-		.number = worker->number,
-		.pid = worker->pid,
-		.generation = worker->pool->generation,
-		.connections = worker_connections(worker),
-		.requests = counter(&slot->requests),
-		.memory = counter(&slot->memory),
-	};
+	int64_t now = clock_ms();
+	struct slot_view view;
+	struct status_worker line = { .service = worker->pool->service->name,
+				      .number = worker->number,
+				      .pid = worker->pid,
+				      .generation = worker->pool->generation,
+				      .peer = "-" };
 
-	describe(worker, &line, worker->pool->master->loop.now);
-	if (line.connections)
-		peer = slot->peer;
-	slot_peer_text(&peer, line.peer);
+	worker_view(worker, &view, now);
+	line.state = worker_state(worker, &view);
+	line.since = worker->stopped ? now - worker->stopped_at : view.state_for;
+	line.connections = (int)view.connections;
+	line.requests = view.requests;
+	line.memory = view.memory;
+	if (view.connections)
+		slot_peer_text(&view.peer, line.peer);
 	status_write_worker(&line, out);
 }
 

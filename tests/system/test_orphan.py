@@ -77,7 +77,7 @@ def the_limit_ends_what_does_not_finish(case):
 @test
 def a_crash_leaves_the_exit_signal_as_it_is(case):
     text, _ = case.service("echo", workers=1)
-    server = case.server(text, env={"ASAN_OPTIONS": "handle_abort=0"})
+    server = case.server(text, env={"ASAN_OPTIONS": "handle_abort=0:handle_sigfpe=0"})
     for number in (signal.SIGABRT, signal.SIGFPE):
         mark = server.log_size()
         worker, = server.wait_workers(1)

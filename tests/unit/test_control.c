@@ -77,7 +77,7 @@ static void tear_down(void)
 
 static void turn(void)
 {
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		loop_turn(&master->loop, true);
 }
 
