@@ -86,6 +86,11 @@ bool queue_turn(struct queue *queue, const struct queue_facts *facts, int64_t no
 	return left;
 }
 
+void queue_rest(struct queue *queue, int64_t now)
+{
+	enter(queue, QUEUE_RESTING, now + QUEUE_REST_MS);
+}
+
 void queue_stop(struct queue *queue)
 {
 	*queue = (struct queue){ .state = QUEUE_OFF };

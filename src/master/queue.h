@@ -61,6 +61,8 @@ bool queue_asks(const struct queue *queue, bool woken);
 bool queue_turn(struct queue *queue, const struct queue_facts *facts, int64_t now);
 /* Nobody is to look any more: WATCHED follows with the next turn. It is not full. */
 void queue_stop(struct queue *queue);
+/* What watched the listeners is gone (after an upgrade): they are watched anew after a rest. */
+void queue_rest(struct queue *queue, int64_t now);
 /* When queue_turn is to be called even if nothing happens; 0: never. */
 int64_t queue_next(const struct queue *queue, int64_t now);
 

@@ -239,6 +239,10 @@ START_TEST(a_stopped_queue_is_watched_anew)
 	ck_assert_int_eq(queue_next(&queue, 4000), 0);
 	queue_turn(&queue, &idle, 4000);
 	ck_assert_int_eq(queue.state, QUEUE_WATCHED);
+	queue_rest(&queue, 4000);
+	ck_assert_int_eq(queue_next(&queue, 4000), 4000 + QUEUE_REST_MS);
+	run(&queue, idle, false, 4000, 5000);
+	ck_assert_int_eq(queue.state, QUEUE_WATCHED);
 }
 END_TEST
 
