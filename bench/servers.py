@@ -63,12 +63,12 @@ def own(name, command, cpus, folder):
     return Server(name, command, None, cpus, folder, stdout=subprocess.PIPE)
 
 
-def musterd_http(port, root):
+def musterd_http(port, root, workers=1):
     return f"""
 service www {{
     listen 127.0.0.1:{port}
     handler http {{ root {root} }}
-    workers 1
+    workers {workers}
     connections {SLOTS}
     timeout {{ header 60s; idle 10min }}
 }}
@@ -86,11 +86,11 @@ service echo {{
 """
 
 
-def nginx(port, root, folder):
+def nginx(port, root, folder, workers=1):
     return f"""
 daemon off;
 {'user root;' if os.geteuid() == 0 else ''}
-worker_processes 1;
+worker_processes {workers};
 pid {folder}/nginx.pid;
 error_log {folder}/nginx-error.log;
 worker_rlimit_nofile {SLOTS + 500};
@@ -141,7 +141,8 @@ server.listen-backlog = 4096
 """
 
 
-def apache(port, root, folder):
+def apache(port, root, folder, workers=64, spare=1):
+    most = max(2 * workers, 128)
     return f"""
 ServerRoot {folder}
 ServerName localhost
@@ -153,10 +154,10 @@ Mutex posixsem
 User {plain_user()}
 LoadModule mpm_prefork_module /usr/lib/apache2/modules/mod_mpm_prefork.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
-StartServers 64
-MinSpareServers 1
-MaxSpareServers 128
-MaxRequestWorkers 128
+StartServers {workers}
+MinSpareServers {spare}
+MaxSpareServers {most}
+MaxRequestWorkers {most}
 ListenBacklog 4096
 KeepAlive On
 MaxKeepAliveRequests 0
@@ -195,23 +196,27 @@ HTTP_PEERS = {
 }
 
 
-def start_peer(name, folder, root, cpus):
-    """The peer, or None where it is not installed."""
+def peer_conf(name, folder):
+    return folder / f"{HTTP_PEERS[name][0]}.conf"
+
+
+def start_peer(name, folder, root, cpus, **more):
+    """The peer, or None where it is not installed. more: for what generates its configuration."""
     binary, generate, arguments = HTTP_PEERS[name]
     path = program(binary)
     if not path:
         return None
     port, held = measure.reserve_port()
-    conf = folder / f"{binary}.conf"
-    conf.write_text(generate(port, root, folder))
+    peer_conf(name, folder).write_text(generate(port, root, folder, **more))
+    conf = peer_conf(name, folder)
     words = [word.format(conf=conf, folder=folder) for word in arguments]
     return Server(name.replace(" ", "-"), [path, *words], port, cpus, folder, held)
 
 
-def start_musterd(binary, generate, folder, cpus, *arguments):
+def start_musterd(binary, generate, folder, cpus, *arguments, **more):
     port, held = measure.reserve_port()
     conf = folder / "musterd.conf"
-    conf.write_text(generate(port, *arguments))
+    conf.write_text(generate(port, *arguments, **more))
     return Server("musterd", [binary, "-c", conf], port, cpus, folder, held)
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The program: arguments, and which parts are put together. */
 #include "autoconf.h"
+#include "client/client.h"
 #include "config/config.h"
 #include "master/master.h"
 #include "master/program.h"
@@ -15,24 +16,50 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 extern char **environ;
 
-/* What an upgrade runs us with: not for people. */
-enum { OPTION_RESUME = 256, OPTION_CHECK_STATE };
-
 static const char usage[] =
 	"usage: musterd [-c FILE] [-d] [-p FILE]   run, in the foreground unless -d\n"
 	"       musterd [-c FILE] -t | -T          test the configuration; print it\n"
+	"       musterd [-c FILE] [-s SOCKET] --status | --plan | --reload | --upgrade | --stop |\n"
+	"               --reopen | --workers SERVICE=+N|-N|N | --pause SERVICE | --resume SERVICE\n"
 	"  -c, --config FILE    the configuration (" SYSCONFDIR "/musterd/musterd.conf)\n"
 	"  -t, --test           say whether the configuration is valid: exit status 0 or 78\n"
 	"  -T, --print          print the effective configuration, each value with its origin\n"
 	"  -d, --daemon         go into the background; exit when ready, or when that failed\n"
 	"  -p, --pidfile FILE   write the process id there, whatever the configuration says\n"
 	"  -V, --version        print the version\n"
-	"  -h, --help           print this\n";
+	"  -h, --help           print this\n"
+	"These ask the running master, wait for what comes of it, print that, and exit with 0,\n"
+	"1 (refused; the reasons are printed), 2 (asked wrongly) or 3 (it does not run):\n"
+	"      --status         what runs, in lines of keys and values\n"
+	"      --plan           what a reload would change\n"
+	"      --reload         take the changed configuration over\n"
+	"      --upgrade        become the installed program, in place\n"
+	"      --stop           finish what is in flight, and end\n"
+	"      --reopen         open the log files anew\n"
+	"      --workers SERVICE=+N|-N|N   more, fewer or so many workers\n"
+	"      --pause SERVICE, --resume SERVICE   accept no connections for now; again\n"
+	"  -s, --socket FILE    its control socket, if not as the configuration says\n";
+
+/* Options without a letter: what an upgrade runs us with, not for people; and questions to a running master. */
+enum {
+	ADOPT_STATE = 256,
+	CHECK_STATE,
+	ASK_STATUS,
+	ASK_PLAN,
+	ASK_RELOAD,
+	ASK_UPGRADE,
+	ASK_STOP,
+	ASK_REOPEN,
+	ASK_WORKERS,
+	ASK_PAUSE,
+	ASK_RESUME
+};
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -40,11 +67,32 @@ static const struct option long_options[] = {
 	{ "print", no_argument, NULL, 'T' },
 	{ "daemon", no_argument, NULL, 'd' },
 	{ "pidfile", required_argument, NULL, 'p' },
+	{ "socket", required_argument, NULL, 's' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
-	{ "resume", required_argument, NULL, OPTION_RESUME },
-	{ "check-state", required_argument, NULL, OPTION_CHECK_STATE },
+	{ "status", no_argument, NULL, ASK_STATUS },
+	{ "plan", no_argument, NULL, ASK_PLAN },
+	{ "reload", no_argument, NULL, ASK_RELOAD },
+	{ "upgrade", no_argument, NULL, ASK_UPGRADE },
+	{ "stop", no_argument, NULL, ASK_STOP },
+	{ "reopen", no_argument, NULL, ASK_REOPEN },
+	{ "workers", required_argument, NULL, ASK_WORKERS },
+	{ "pause", required_argument, NULL, ASK_PAUSE },
+	{ "resume", required_argument, NULL, ASK_RESUME },
+	{ "adopt-state", required_argument, NULL, ADOPT_STATE },
+	{ "check-state", required_argument, NULL, CHECK_STATE },
 	{ NULL },
+};
+
+/* What a command line asks for. */
+struct arguments {
+	struct master_options master;
+	const char *socket;
+	int task; /* a letter, or ASK_*; 0: run */
+	const char *argument;
+	int state;  /* the descriptor for ADOPT_STATE, CHECK_STATE */
+	bool ask;   /* there is an ASK_* */
+	bool wrong; /* what is wrong was said */
 };
 
 /* What we open must not become 0, 1 or 2: later they are taken for a terminal. */
@@ -95,12 +143,6 @@ static int descriptor(const char *text)
 	return error ? 0 : fd;
 }
 
-static int misuse(void)
-{
-	fputs(usage, stderr);
-	return EX_USAGE;
-}
-
 static int check_state(const struct master_options *options, int state)
 {
 	int status = master_check_state(options, state);
@@ -109,71 +151,157 @@ static int check_state(const struct master_options *options, int state)
 	return status ? status : flushed;
 }
 
-static int perform(int argc, char **argv, const struct program *program)
+/* Asking a running master has exit statuses of its own. */
+static int misuse(const struct arguments *arguments)
 {
-	struct master_options options = {
-		.conf_path = SYSCONFDIR "/musterd/musterd.conf",
-		.modules = builtin_modules,
-		.run = worker_main,
-		.program = program,
-		.version = PACKAGE_VERSION,
-	};
-	int task = 0, state = 0, c;
+	fputs(usage, stderr);
+	return arguments->ask ? CLIENT_USAGE : EX_USAGE;
+}
 
-	while ((c = getopt_long(argc, argv, "c:tTdp:Vh", long_options, NULL)) != -1) {
+static void set_task(struct arguments *arguments, int task)
+{
+	if (arguments->task && arguments->task != task && (arguments->ask || task >= ASK_STATUS)) {
+		fprintf(stderr, "musterd: one thing at a time\n");
+		arguments->wrong = true;
+	}
+	arguments->task = task;
+	arguments->argument = optarg;
+	arguments->ask |= task >= ASK_STATUS;
+}
+
+static void parse(struct arguments *arguments, int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:tTdp:s:Vh", long_options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
-			options.conf_path = optarg;
+			arguments->master.conf_path = optarg;
 			break;
 		case 'd':
-			options.daemon = true;
+			arguments->master.daemon = true;
 			break;
 		case 'p':
-			options.pidfile = optarg;
+			arguments->master.pidfile = optarg;
 			break;
-		case OPTION_RESUME:
-		case OPTION_CHECK_STATE:
-			state = descriptor(optarg);
-			if (!state) {
+		case 's':
+			arguments->socket = optarg;
+			break;
+		case ADOPT_STATE:
+		case CHECK_STATE:
+			arguments->state = descriptor(optarg);
+			if (!arguments->state) {
 				fprintf(stderr, "musterd: not a descriptor: %s\n", optarg);
-				return misuse();
+				arguments->wrong = true;
 			}
-			task = c;
+			arguments->task = c;
 			break;
-		case 't':
-		case 'T':
-		case 'V':
-		case 'h':
-			task = c;
+		case '?':
+			arguments->wrong = true;
+			arguments->ask |= optopt >= ASK_STATUS; /* without its argument */
 			break;
 		default:
-			return misuse();
+			set_task(arguments, c);
 		}
 	}
 	if (optind < argc) {
 		fprintf(stderr, "musterd: unexpected argument: %s\n", argv[optind]);
-		return misuse();
+		arguments->wrong = true;
 	}
-	if (task == 't' || task == 'T')
-		return check(options.conf_path, task == 'T');
-	if (task == OPTION_CHECK_STATE)
-		return check_state(&options, state);
-	if (task == OPTION_RESUME)
-		options.resume = state;
-	if (!task || task == OPTION_RESUME) {
-		trace_prime(); /* once for all workers */
-		return master_run(&options);
+	if (arguments->ask && (arguments->master.daemon || arguments->master.pidfile)) {
+		fprintf(stderr, "musterd: -d and -p are for a master that is to run\n");
+		arguments->wrong = true;
 	}
-	if (task == 'V')
-		printf("musterd " PACKAGE_VERSION "\n");
+	if (arguments->socket && !arguments->ask) {
+		fprintf(stderr, "musterd: -s goes with --status, --reload and the like\n");
+		arguments->wrong = true;
+	}
+}
+
+/* The line for the control socket; false: the argument is wrong. */
+static bool make_request(const struct arguments *arguments, char *line, size_t size)
+{
+	static const char *const names[] = {
+		[ASK_STATUS - ASK_STATUS] = "status",   [ASK_PLAN - ASK_STATUS] = "plan",
+		[ASK_RELOAD - ASK_STATUS] = "reload",   [ASK_UPGRADE - ASK_STATUS] = "upgrade",
+		[ASK_STOP - ASK_STATUS] = "stop",       [ASK_REOPEN - ASK_STATUS] = "reopen",
+		[ASK_WORKERS - ASK_STATUS] = "workers", [ASK_PAUSE - ASK_STATUS] = "pause",
+		[ASK_RESUME - ASK_STATUS] = "resume",
+	};
+	const char *name = names[arguments->task - ASK_STATUS];
+	const char *argument = arguments->argument ? arguments->argument : "";
+	int service = (int)strcspn(argument, "=");
+	int len;
+
+	if (strcspn(argument, " \t\n") != strlen(argument))
+		return false;
+	if (arguments->task == ASK_WORKERS && (!service || !argument[service]))
+		return false;
+	if (arguments->task == ASK_WORKERS)
+		len = snprintf(line, size, "%s %.*s %s", name, service, argument,
+			       argument + service + 1);
 	else
+		len = snprintf(line, size, "%s%s%s", name, *argument ? " " : "", argument);
+	return len < (int)size;
+}
+
+static int ask(const struct arguments *arguments)
+{
+	char line[256];
+	struct client_options options = {
+		.conf_path = arguments->master.conf_path,
+		.socket_path = arguments->socket,
+		.request = line,
+		.at_once = arguments->task == ASK_STATUS || arguments->task >= ASK_REOPEN,
+	};
+	int status;
+
+	if (!make_request(arguments, line, sizeof(line))) {
+		fprintf(stderr, "musterd: --workers wants SERVICE=+N, SERVICE=-N or SERVICE=N; "
+				"--pause and --resume want SERVICE\n");
+		return CLIENT_USAGE;
+	}
+	status = client_run(&options);
+	return status ? status : flush(stdout);
+}
+
+static int perform(struct arguments *arguments)
+{
+	if (arguments->wrong)
+		return misuse(arguments);
+	if (arguments->ask)
+		return ask(arguments);
+	switch (arguments->task) {
+	case ADOPT_STATE:
+		arguments->master.resume = arguments->state;
+		/* fallthrough */
+	case 0:
+		trace_prime(); /* once for all workers */
+		return master_run(&arguments->master);
+	case CHECK_STATE:
+		return check_state(&arguments->master, arguments->state);
+	case 't':
+	case 'T':
+		return check(arguments->master.conf_path, arguments->task == 'T');
+	case 'V':
+		printf("musterd " PACKAGE_VERSION "\n");
+		break;
+	default:
 		fputs(usage, stdout);
+	}
 	return flush(stdout);
 }
 
 int main(int argc, char **argv)
 {
 	struct program program;
+	struct arguments arguments = {
+		.master = { .conf_path = SYSCONFDIR "/musterd/musterd.conf",
+			    .modules = builtin_modules,
+			    .run = worker_main,
+			    .program = &program,
+			    .version = PACKAGE_VERSION },
+	};
 	int status;
 
 	open_standard_descriptors();
@@ -182,7 +310,8 @@ int main(int argc, char **argv)
 		return EX_OSERR;
 	}
 	setproctitle_init(argc, argv, environ);
-	status = perform(argc, argv, &program);
+	parse(&arguments, argc, argv);
+	status = perform(&arguments);
 	program_cleanup(&program);
 	return status;
 }

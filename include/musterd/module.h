@@ -49,8 +49,11 @@ enum mu_type {
 	MU_SIZE = 3,   /* int64_t: bytes; 10, 64k, 2M, 1G (powers of 1024) */
 	MU_TIME = 4,   /* int64_t: milliseconds; 250ms, 10s, 5min, 2h, 1d; a bare 0 */
 	MU_STRING = 5, /* const char *: one word */
-	MU_PATH =
-		6, /* const char *: one word; relative ones are taken from the including file's folder */
+	/*
+	 * const char *: one word; relative ones are taken from the including file's folder. Where it names a
+	 * regular file, a change of that file is a change of the configuration: a reload starts new workers.
+	 */
+	MU_PATH = 6,
 	MU_ENUM = 7,   /* int: index of the word in `words`, "first|second|third" */
 	MU_WORDS = 8,  /* struct mu_words: one word or more; adds to what earlier lines gave */
 	MU_BLOCK = 9,  /* a block { }, its directives stored in this struct from `offset` on */

@@ -86,13 +86,6 @@ void log_use(const struct log_target *target, int fd)
 	log_replace_fd(fd);
 }
 
-void log_target_in_use(struct log_target *target_r)
-{
-	*target_r = (struct log_target){ .kind = current.kind,
-					 .facility = current.facility,
-					 .level = current.level };
-}
-
 int64_t log_target_encode(const struct log_target *target)
 {
 	return (int64_t)target->kind | (int64_t)target->level << 8 |
@@ -106,6 +99,13 @@ void log_use_encoded(int64_t code, int fd)
 				     .facility = (int)(code >> 16 & 0xffff) };
 
 	log_use(&target, fd);
+}
+
+void log_target_in_use(struct log_target *target_r)
+{
+	*target_r = (struct log_target){ .kind = current.kind,
+					 .facility = current.facility,
+					 .level = current.level };
 }
 
 int log_fd(void)

@@ -30,12 +30,12 @@ int log_open_target(const struct log_target *target);
  */
 void log_use(const struct log_target *target, int fd);
 
-/* The target in use, without its path. */
-void log_target_in_use(struct log_target *target_r);
 /* A target without its path as one number that a record can carry; and its use by who received it. */
 int64_t log_target_encode(const struct log_target *target);
 void log_use_encoded(int64_t code, int fd);
 
+/* The target in use, without its path. */
+void log_target_in_use(struct log_target *target_r);
 /* The descriptor in use: to be kept in a child, or handed to a worker. */
 int log_fd(void);
 /* Another descriptor for the same target (after a rotation). fd is given. */

@@ -5,6 +5,7 @@
  */
 #include "config/check.h"
 
+#include "config/module.h"
 #include "config/parser.h"
 
 #include <ctype.h>
@@ -198,22 +199,23 @@ static void check_clashes(struct check *check)
 
 /* ---------------------------------------------------------------------- workers, privileges ---- */
 
-static void resolve_workers(struct check *check, const struct core_service *core,
+static void resolve_workers(struct check *check, struct core_service *core,
 			    struct service_conf *service)
 {
-	const struct conf_range *workers = &core->workers, *spare = &core->spare;
+	struct conf_range *workers = &core->workers;
+	const struct conf_range *spare = &core->spare;
 	const struct conf_place *at = value_place(check, core, "spare");
 	char reason[RESOLVER_REASON_MAX];
 	int cpus = 0;
 
-	service->workers_min = (int)workers->min;
-	service->workers_max = (int)workers->max;
 	if (workers->automatic) {
 		if (resolver_cpus(check->resolver, &cpus, reason) < 0)
 			conf_error(check->context, value_place(check, core, "workers"),
 				   "`workers auto`: %s", reason);
-		service->workers_min = service->workers_max = cpus;
+		workers->min = workers->max = cpus;
 	}
+	service->workers_min = (int)workers->min;
+	service->workers_max = (int)workers->max;
 	service->spare_min = (int)spare->min;
 	service->spare_max = (int)spare->max;
 	if (!spare->given || !workers->given)
@@ -303,55 +305,24 @@ static void resolve_control(struct check *check, const struct core *core)
 
 /* ---------------------------------------------------------------------- the handler's block ---- */
 
-struct paths {
-	const char **path;
-	size_t n;
-};
-
-static void add_path(const struct schema_visitor *visitor, const struct mu_directive *directive,
-		     const char *name, const void *field)
+static void resolve_block(struct check *check, struct service_conf *service)
 {
-	struct paths *paths = visitor->arg;
-	const char *path = directive->type == MU_PATH ? *(const char *const *)field : NULL;
-	const char **grown;
-
-	(void)name;
-	if (!path)
-		return;
-	grown = schema_grow(visitor->schema, paths->path, paths->n, 1, sizeof(*grown));
-	if (!grown)
-		return;
-	grown[paths->n] = path;
-	*paths = (struct paths){ grown, paths->n + 1 };
-}
-
-/* The paths in the block, which is checked. False with the errors added. */
-static bool collect_paths(struct check *check, const struct service_conf *service,
-			  struct paths *paths)
-{
-	const struct mu_module *module = service->module;
-	struct schema_visitor visitor = { &check->schema, add_path, paths };
-	const void *block;
-
-	block = module ? check_module(check->context, check->config->modules, module,
-				      service->handler)
-		       : NULL;
-	if (block && module->directives)
-		schema_visit(&visitor, module->directives, block, "", "");
-	return block;
-}
-
-/* The master looks at no file and runs no code of a module: it has the answers. */
-static void resolve_files(struct check *check, struct service_conf *service)
-{
-	struct paths paths = { .n = 0 };
+	const struct mu_module *const *modules = check->config->modules;
+	struct conf_context *context = check->context;
+	const char *const *path;
 	char reason[RESOLVER_REASON_MAX];
+	void *block;
 
-	if (resolver_is_live(check->resolver) && !collect_paths(check, service, &paths))
+	block = module_read(context, modules, service->module, service->handler);
+	if (!block)
 		return;
-	if (resolver_files(check->resolver, service->name, paths.path, paths.n, &service->file,
-			   &service->files, reason) < 0)
-		conf_error(check->context, &service->at, "service `%s`: %s", service->name, reason);
+	path = module_paths(context, modules, service->module, block, &service->files);
+	if (resolver_is_live(check->resolver) &&
+	    !module_check(context, service->module, service->handler, block))
+		return;
+	if (resolver_files(check->resolver, path, service->files, &service->file, reason) < 0)
+		conf_error(context, &service->handler->at, "handler `%s`: %s",
+			   service->module->name, reason);
 }
 
 /* ---------------------------------------------------------------------------------- services ---- */
@@ -380,7 +351,7 @@ static void copy_values(const struct core_service *core, struct service_conf *se
 	service->as = core->limit.as;
 }
 
-static struct service_conf *make_service(struct check *check, const struct core_service *core,
+static struct service_conf *make_service(struct check *check, struct core_service *core,
 					 const char *name)
 {
 	struct service_conf *service = conf_alloc(check->context, sizeof(*service));
@@ -397,7 +368,8 @@ static struct service_conf *make_service(struct check *check, const struct core_
 	resolve_privileges(check, core, service);
 	service->module = core->handler.module;
 	service->handler = core->handler.node;
-	resolve_files(check, service);
+	if (service->module)
+		resolve_block(check, service);
 	return service;
 }
 
@@ -411,7 +383,7 @@ static void make_services(struct check *check, const struct core *core)
 		return;
 	config->service = list;
 	for (size_t i = 0; i < core->services.n; i++) {
-		const struct core_service *service = core->services.item[i];
+		struct core_service *service = core->services.item[i];
 
 		if (i == CONF_SERVICES_MAX) {
 			conf_error(check->context, &service->item.node->at, "more than %d services",
@@ -448,65 +420,20 @@ void check_config(struct conf_context *context, struct resolver *resolver, struc
 		.schema = { context, core_directives, config->modules },
 		.config = config,
 	};
-	struct core core = { .user = NULL };
+	struct core *core = conf_alloc(context, sizeof(*core));
 
-	core_apply(&check.schema, config->root, &core);
+	if (!core)
+		return;
+	config->core = core;
+	core_apply(&check.schema, config->root, core);
 	if (!conf_find(config->root, "service") && context->errors->total == 0)
 		conf_error(context, &(struct conf_place){ config->path, 0, 0 },
 			   "there is no service: service NAME { listen *:8080; handler NAME }");
-	config->log = core.log;
-	config->pidfile = core.pidfile;
-	check_files(&check, &core);
-	resolve_control(&check, &core);
-	config->shutdown_delay_ms = core.shutdown_delay;
-	make_services(&check, &core);
+	config->log = core->log;
+	config->pidfile = core->pidfile;
+	check_files(&check, core);
+	resolve_control(&check, core);
+	config->shutdown_delay_ms = core->shutdown_delay;
+	make_services(&check, core);
 	check_clashes(&check);
-}
-
-/* ----------------------------------------------------------------------------------- modules ---- */
-
-struct mu_report {
-	struct conf_context *context;
-	const struct conf_node *handler;
-};
-
-/* The first directive of that name in the block, or in a block of it. */
-static const struct conf_node *find_deep(const struct conf_node *first, const char *name)
-{
-	const struct conf_node *found = conf_find(first, name);
-
-	for (; first && !found; first = first->next)
-		found = find_deep(first->child, name);
-	return found;
-}
-
-void mu_error(struct mu_report *report, const char *directive, const char *format, ...)
-{
-	const struct conf_node *node =
-		directive ? find_deep(report->handler->child, directive) : NULL;
-	const struct conf_place *at = &report->handler->at;
-	va_list args;
-
-	if (node)
-		at = node->words > 1 ? &node->word_at[1] : &node->at;
-	va_start(args, format);
-	conf_verror(report->context, at, format, args);
-	va_end(args);
-}
-
-void *check_module(struct conf_context *context, const struct mu_module *const *modules,
-		   const struct mu_module *module, const struct conf_node *handler)
-{
-	struct schema schema = { context, core_directives, modules };
-	struct mu_report report = { context, handler };
-	size_t before = context->errors->total;
-	void *block = conf_alloc(context, module->config_size ? module->config_size : 1);
-
-	if (!block)
-		return NULL;
-	if (module->directives)
-		schema_apply(&schema, module->directives, handler, handler->child, block);
-	if (context->errors->total == before && module->check)
-		module->check(block, &report);
-	return context->errors->total == before ? block : NULL;
 }

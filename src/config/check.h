@@ -11,10 +11,4 @@ enum { CONF_SERVICES_MAX = 4096, CONF_ADDRESSES_MAX = 4096 };
 /* Fills config (its arena is the context's) from config->root. Errors go to the context. */
 void check_config(struct conf_context *context, struct resolver *resolver, struct config *config);
 
-/*
- * Fills the struct of the service's module and calls its check. NULL with the errors added.
- */
-void *check_module(struct conf_context *context, const struct mu_module *const *modules,
-		   const struct mu_module *module, const struct conf_node *handler);
-
 #endif

@@ -8,6 +8,7 @@
 #include "config/capture.h"
 #include "config/check.h"
 #include "config/load.h"
+#include "config/module.h"
 #include "config/parser.h"
 
 #include "base/fd.h"
@@ -228,19 +229,25 @@ void *config_module_block(const struct service_conf *service, struct arena *aren
 {
 	const struct mu_module *const modules[] = { service->module, NULL };
 	struct conf_context context = { .arena = arena, .errors = errors };
+	void *block = module_read(&context, modules, service->module, service->handler);
 
-	return check_module(&context, modules, service->module, service->handler);
+	if (block && !module_check(&context, service->module, service->handler, block))
+		return NULL;
+	return block;
 }
 
 /* ------------------------------------------------------------------------- for a client ---- */
 
-/* The first `control` block; in_blocks: also where a lost brace has put it. */
-static const struct conf_node *find_control(const struct conf_node *first, bool in_blocks)
+/* The first `path` in a `control` block; in_blocks: also where a lost brace may have put it. */
+static const struct conf_node *find_control_path(const struct conf_node *first, bool in_blocks)
 {
-	const struct conf_node *found = conf_find(first, "control");
+	const struct conf_node *found = NULL;
 
-	for (; in_blocks && first && !found; first = first->next)
-		found = find_control(first->child, true);
+	for (; first && !found; first = first->next)
+		if (strcmp(first->word[0], "control") == 0)
+			found = conf_find(first->child, "path");
+		else if (in_blocks)
+			found = find_control_path(first->child, true);
 	return found;
 }
 
@@ -248,13 +255,15 @@ static const struct conf_node *find_control(const struct conf_node *first, bool 
 static const char *read_control_path(struct conf_context *context, const char *conf_file)
 {
 	const char *absolute = absolute_path(context, conf_file);
-	const struct conf_node *control, *path;
+	const struct conf_node *root, *path;
 	bool sound;
 
 	if (!absolute || access(absolute, R_OK) < 0)
 		return NULL;
-	control = find_control(conf_parse_file(context, absolute, &sound), !sound);
-	path = control ? conf_find(control->child, "path") : NULL;
+	root = conf_parse_file(context, absolute, &sound);
+	path = find_control_path(root, false);
+	if (!path && context->errors->total > 0)
+		path = find_control_path(root, true);
 	if (path && !path->broken && path->words == 2 && path->word[1][0])
 		return conf_path(context, &path->word_at[1], path->word[1]);
 	errno = path || context->errors->total > 0 ? EINVAL : ENOENT;

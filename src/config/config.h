@@ -133,12 +133,15 @@ struct conf_control {
 	gid_t group; /* (gid_t)-1: not given */
 };
 
+struct core;
+
 struct config {
 	struct arena *arena;
 	unsigned refs;
 	const char *path;
 	const struct mu_module *const *modules; /* as handed in */
 	const struct conf_node *root;           /* the whole tree, for printing and capturing */
+	const struct core *core;                /* what the tables made of it; of config/ alone */
 	const struct conf_node *resolved;       /* what the system answered, for capturing */
 	struct log_target log;
 	const char *pidfile; /* NULL: none */

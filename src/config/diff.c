@@ -12,11 +12,11 @@
 
 enum { ARENA_CHUNK = 16 << 10, SHOWN_MAX = 200 };
 
-/* A plan in the making; old.config NULL: there is no old one. */
+/* A plan in the making. */
 struct diff {
 	struct conf_context scratch; /* for what nobody needs later */
 	struct plan *plan;
-	struct effective old, new;
+	const struct config *old, *new; /* old NULL: there is none */
 };
 
 static void fail(struct diff *diff)
@@ -159,7 +159,8 @@ static void compare_top(struct diff *diff)
 	struct stream stream;
 	struct pairs pairs;
 
-	if (!pairs_init(diff, &pairs, effective_top(&diff->old), effective_top(&diff->new)))
+	if (!pairs_init(diff, &pairs, effective_top(&diff->scratch, diff->old),
+			effective_top(&diff->scratch, diff->new)))
 		return;
 	plan->change = plan_alloc(diff, pairs.new.n, sizeof(*plan->change));
 	while (plan->change && (new = next_change(&pairs, &old))) {
@@ -181,8 +182,8 @@ static const char *compare_services(struct diff *diff, size_t old_index, size_t 
 	struct pairs pairs;
 	const char *changes;
 
-	if (!pairs_init(diff, &pairs, effective_service(&diff->old, old_index),
-			effective_service(&diff->new, new_index)) ||
+	if (!pairs_init(diff, &pairs, effective_service(&diff->scratch, diff->old, old_index),
+			effective_service(&diff->scratch, diff->new, new_index)) ||
 	    !stream_open(diff, &stream))
 		return NULL;
 	while ((new = next_change(&pairs, &old))) {
@@ -208,8 +209,8 @@ static size_t find_service(const struct config *config, const char *name)
 
 static void plan_service(struct diff *diff, size_t i)
 {
-	const struct config *old = diff->old.config;
-	const struct service_conf *service = diff->new.config->service[i];
+	const struct config *old = diff->old;
+	const struct service_conf *service = diff->new->service[i];
 	struct plan_service *planned = &diff->plan->service[diff->plan->services++];
 	size_t before = old ? find_service(old, service->name) : 0;
 
@@ -225,7 +226,7 @@ static void plan_service(struct diff *diff, size_t i)
 
 static void plan_services(struct diff *diff)
 {
-	const struct config *old = diff->old.config, *new = diff->new.config;
+	const struct config *old = diff->old, *new = diff->new;
 	struct plan *plan = diff->plan;
 
 	plan->service =
@@ -305,7 +306,7 @@ static void plan_listeners_of(struct plan *plan, const struct config *config,
 
 static void plan_listeners(struct diff *diff)
 {
-	const struct config *old = diff->old.config, *new = diff->new.config;
+	const struct config *old = diff->old, *new = diff->new;
 	struct plan *plan = diff->plan;
 
 	plan->listener = plan_alloc(diff, count_addresses(old) + count_addresses(new),
@@ -326,35 +327,27 @@ static bool is_nothing(const struct plan *plan)
 	return plan->listeners == 0 && plan->changes == 0;
 }
 
-static void make_plan(struct diff *diff, const struct config *old, const struct config *new)
-{
-	effective_init(&diff->new, &diff->scratch, new);
-	if (old) {
-		effective_init(&diff->old, &diff->scratch, old);
-		/* Services are found by their number, so all must be there. */
-		if (diff->scratch.errors->total == 0)
-			compare_top(diff);
-	}
-	if (diff->scratch.errors->total == 0)
-		plan_services(diff);
-	if (diff->scratch.errors->total == 0)
-		plan_listeners(diff);
-	diff->plan->nothing = is_nothing(diff->plan);
-}
-
 struct plan *plan_new(const struct config *old, const struct config *new)
 {
 	struct conf_errors errors = { .total = 0 };
-	struct diff diff = { .scratch = { .arena = arena_new(ARENA_CHUNK), .errors = &errors } };
+	struct diff diff = {
+		.scratch = { .arena = arena_new(ARENA_CHUNK), .errors = &errors },
+		.old = old,
+		.new = new,
+	};
 	struct arena *arena = arena_new(ARENA_CHUNK);
 	struct plan *plan = arena ? arena_alloc(arena, sizeof(*plan)) : NULL;
 
 	if (plan && diff.scratch.arena) {
 		plan->arena = arena;
 		diff.plan = plan;
-		make_plan(&diff, old, new);
+		if (old)
+			compare_top(&diff);
+		plan_services(&diff);
+		plan_listeners(&diff);
+		plan->nothing = is_nothing(plan);
 	} else {
-		errors.total++;
+		fail(&diff);
 	}
 	if (errors.total > 0) {
 		arena_free(arena);

@@ -10,11 +10,12 @@
 #include <string.h>
 
 struct source {
-	const struct effective *effective;
+	struct conf_context *context;
+	const struct config *config;
 	const struct service_conf *service; /* NULL: the top level */
-	struct effective_values *values;
-	size_t files;    /* of the service, met so far */
-	bool in_handler; /* within its block */
+	struct effective_values values;     /* so far */
+	size_t files;                       /* of the service, met so far */
+	bool in_handler;                    /* within its block */
 	/* Whatever is printed goes through one stream; what was printed last begins at `taken`. */
 	FILE *out;
 	char *data;
@@ -24,7 +25,7 @@ struct source {
 /* What was printed since the last call, in the arena. */
 static const char *take(struct source *source)
 {
-	struct conf_context *context = source->effective->schema.context;
+	struct conf_context *context = source->context;
 	const char *text = NULL;
 
 	if (fflush(source->out) == 0)
@@ -55,7 +56,7 @@ static size_t count_listeners(const struct service_conf *service)
 /* Sorted: in which order they are written makes no difference. */
 static void print_listeners(const struct source *source)
 {
-	struct conf_context *context = source->effective->schema.context;
+	struct conf_context *context = source->context;
 	const struct service_conf *service = source->service;
 	const char **text = conf_alloc(context, (count_listeners(service) + 1) * sizeof(*text));
 	char buffer[ADDRESS_TEXT_MAX];
@@ -86,15 +87,27 @@ static void print_user(const struct source *source)
 		fprintf(source->out, "uid %u", (unsigned)ids->uid);
 }
 
+static int compare_groups(const void *a, const void *b)
+{
+	gid_t x = *(const gid_t *)a, y = *(const gid_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorted as well: a directory server may give them in any order. */
 static void print_groups(const struct source *source)
 {
+	struct conf_context *context = source->context;
 	const struct conf_ids *ids = &source->service->ids;
+	gid_t *group = conf_alloc(context, (ids->groups + 1) * sizeof(*group));
 
-	if (!ids->change)
+	if (!ids->change || !group)
 		return;
+	memcpy(group, ids->group, ids->groups * sizeof(*group));
+	qsort(group, ids->groups, sizeof(*group), compare_groups);
 	fprintf(source->out, "gid %u, groups", (unsigned)ids->gid);
 	for (size_t i = 0; i < ids->groups; i++)
-		fprintf(source->out, " %u", (unsigned)ids->group[i]);
+		fprintf(source->out, " %u", (unsigned)group[i]);
 }
 
 static void print_workers(const struct source *source)
@@ -124,12 +137,12 @@ static void print_socket_group(const struct source *source)
 
 static void print_control_owner(const struct source *source)
 {
-	print_id(source, "uid", source->effective->config->control.owner);
+	print_id(source, "uid", source->config->control.owner);
 }
 
 static void print_control_group(const struct source *source)
 {
-	print_id(source, "gid", source->effective->config->control.group);
+	print_id(source, "gid", source->config->control.group);
 }
 
 /* Prints what the directive comes to; nothing where it has no effect. */
@@ -185,8 +198,17 @@ static void set_answer(struct source *source, const struct answer *answer,
 		return;
 	value->shown = value->text;
 	if (written && !answer->shown_alone)
-		value->shown = conf_printf(source->effective->schema.context, "%s (%s)", written,
-					   value->text);
+		value->shown = conf_printf(source->context, "%s (%s)", written, value->text);
+}
+
+/* Of the path that comes next in the block; NULL: the checker has met fewer. */
+static const char *next_file(struct source *source)
+{
+	const struct service_conf *service = source->service;
+
+	if (!service || source->files == service->files)
+		return NULL;
+	return service->file[source->files++].identity;
 }
 
 static void add_block(const struct schema_visitor *visitor, const struct conf_handler *handler);
@@ -195,21 +217,19 @@ static void add_value(const struct schema_visitor *visitor, const struct mu_dire
 		      const char *name, const void *field)
 {
 	struct source *source = visitor->arg;
-	const struct service_conf *service = source->service;
-	struct effective_values *values = source->values;
+	struct effective_values *values = &source->values;
 	const struct answer *answer = find_answer(source, name);
 	struct effective_value *grown, value = { .name = name };
 
 	/* Those are for the services, and it is there that they have an effect. */
-	if (!service && (strcmp(name, "user") == 0 || strcmp(name, "group") == 0))
+	if (!source->service && (strcmp(name, "user") == 0 || strcmp(name, "group") == 0))
 		return;
 	schema_print_value(directive, field, source->out);
 	value.text = value.shown = take_any(source);
 	if (answer)
 		set_answer(source, answer, &value);
-	if (source->in_handler && directive->type == MU_PATH && value.text &&
-	    source->files < service->files)
-		value.file = service->file[source->files++].identity;
+	if (source->in_handler && directive->type == MU_PATH && value.text)
+		value.file = next_file(source);
 	grown = schema_grow(visitor->schema, values->value, values->n, 1, sizeof(*grown));
 	if (!grown)
 		return;
@@ -240,45 +260,39 @@ static void add_block(const struct schema_visitor *visitor, const struct conf_ha
 	source->in_handler = false;
 }
 
-static struct effective_values list(const struct effective *effective,
-				    const struct mu_directive *table, const void *base,
-				    const struct service_conf *service)
+static struct effective_values list(struct source *source, const struct mu_directive *table,
+				    const void *base)
 {
-	struct effective_values values = { .n = 0 };
-	struct source source = { .effective = effective, .service = service, .values = &values };
-	struct schema_visitor visitor = { &effective->schema, add_value, &source };
+	const struct schema schema = { source->context, core_directives, source->config->modules };
+	const struct schema_visitor visitor = { &schema, add_value, source };
 
-	source.out = open_memstream(&source.data, &source.len);
-	if (!source.out) {
-		conf_error(effective->schema.context, &(struct conf_place){ NULL, 0, 0 },
-			   "out of memory");
-		return values;
+	source->out = open_memstream(&source->data, &source->len);
+	if (!source->out) {
+		conf_error(source->context, &(struct conf_place){ NULL, 0, 0 }, "out of memory");
+		return source->values;
 	}
 	schema_visit(&visitor, table, base, "", "");
-	fclose(source.out);
-	free(source.data);
-	return values;
+	fclose(source->out);
+	free(source->data);
+	return source->values;
 }
 
-void effective_init(struct effective *effective, struct conf_context *context,
-		    const struct config *config)
+struct effective_values effective_top(struct conf_context *context, const struct config *config)
 {
-	*effective = (struct effective){ .schema = { context, core_directives, config->modules },
-					 .config = config };
-	core_apply(&effective->schema, config->root, &effective->core);
+	struct source source = { .context = context, .config = config };
+
+	return list(&source, core_directives, config->core);
 }
 
-struct effective_values effective_top(const struct effective *effective)
+struct effective_values effective_service(struct conf_context *context, const struct config *config,
+					  size_t i)
 {
-	return list(effective, core_directives, &effective->core, NULL);
-}
-
-struct effective_values effective_service(const struct effective *effective, size_t i)
-{
+	struct source source = { .context = context,
+				 .config = config,
+				 .service = config->service[i] };
 	const struct mu_directive *table = core_directives;
 
 	while ((int)table->type != CONF_ITEMS)
 		table++;
-	return list(effective, table->block, effective->core.services.item[i],
-		    effective->config->service[i]);
+	return list(&source, table->block, config->core->services.item[i]);
 }

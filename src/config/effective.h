@@ -20,19 +20,13 @@ struct effective_values {
 	size_t n;
 };
 
-/* A configuration with its tree applied once more; all of it lives in the context's arena. */
-struct effective {
-	struct schema schema;
-	const struct config *config;
-	struct core core;
-};
-
-/* Errors, which can be but of memory, go to the context. So below. */
-void effective_init(struct effective *effective, struct conf_context *context,
-		    const struct config *config);
-/* The top level's own, without what is there for services that do not say otherwise. */
-struct effective_values effective_top(const struct effective *effective);
+/*
+ * The top level's own, without what is there for services that do not say otherwise. All that is made lives
+ * in the context's arena; errors, which can be but of memory, go to the context. So below.
+ */
+struct effective_values effective_top(struct conf_context *context, const struct config *config);
 /* Those of config->service[i], its handler's block included. */
-struct effective_values effective_service(const struct effective *effective, size_t i);
+struct effective_values effective_service(struct conf_context *context, const struct config *config,
+					  size_t i);
 
 #endif

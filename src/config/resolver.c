@@ -304,59 +304,41 @@ int resolver_file(struct resolver *resolver, enum resolver_file what, const char
 
 /* ------------------------------------------------------------------------- identities of files ---- */
 
-/* "files" SERVICE (PATH IDENTITY)... */
-static int record_files(struct resolver *resolver, const char *service,
-			const struct conf_file *file, size_t n, char *reason_r)
+/* "identity" PATH IDENTITY */
+static int resolve_file(struct resolver *resolver, const char *path, struct conf_file *file_r,
+			char *reason_r)
 {
-	const char **word = record(resolver, 2 + 2 * n);
-
-	if (!word)
-		return fail(reason_r, "out of memory");
-	word[0] = "files";
-	word[1] = service;
-	for (size_t i = 0; i < n; i++) {
-		word[2 + 2 * i] = file[i].path;
-		word[3 + 2 * i] = file[i].identity;
-	}
-	return 0;
-}
-
-static int ask_files(struct resolver *resolver, const char *const *path, struct conf_file *file_r,
-		     size_t n, char *reason_r)
-{
+	const char *const *answer = NULL;
 	char identity[RESOLVER_IDENTITY_MAX];
+	const char **word;
 
-	for (size_t i = 0; i < n; i++) {
-		resolver->ops->identity(path[i], identity);
-		file_r[i].path = path[i];
-		file_r[i].identity = conf_strdup(resolver->context, identity);
-		if (!file_r[i].identity)
-			return fail(reason_r, "out of memory");
-	}
+	if (resolver->ops)
+		resolver->ops->identity(path, identity);
+	else
+		answer = replay(resolver, 3, "identity", path, NULL, reason_r);
+	if (!resolver->ops && !answer)
+		return -1;
+	file_r->path = path;
+	file_r->identity = conf_strdup(resolver->context, answer ? answer[2] : identity);
+	word = record(resolver, 3);
+	if (!word || !file_r->identity)
+		return fail(reason_r, "out of memory");
+	word[0] = "identity";
+	word[1] = path;
+	word[2] = file_r->identity;
 	return 0;
 }
 
-int resolver_files(struct resolver *resolver, const char *service, const char *const *path,
-		   size_t paths, const struct conf_file **file_r, size_t *n_r, char *reason_r)
+int resolver_files(struct resolver *resolver, const char *const *path, size_t n,
+		   const struct conf_file **file_r, char *reason_r)
 {
-	const struct conf_node *node = resolver->next;
-	const char *const *word = NULL;
-	struct conf_file *file;
+	struct conf_file *file = conf_alloc(resolver->context, (n + 1) * sizeof(*file));
 
-	if (!resolver->ops) {
-		word = replay(resolver, 2, "files", service, NULL, reason_r);
-		if (!word)
-			return -1;
-		paths = (node->words - 2) / 2;
-	}
-	file = conf_alloc(resolver->context, (paths + 1) * sizeof(*file));
 	if (!file)
 		return fail(reason_r, "out of memory");
-	for (size_t i = 0; word && i < paths; i++)
-		file[i] = (struct conf_file){ word[2 + 2 * i], word[3 + 2 * i] };
-	if (!word && ask_files(resolver, path, file, paths, reason_r) < 0)
-		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (resolve_file(resolver, path[i], &file[i], reason_r) < 0)
+			return -1;
 	*file_r = file;
-	*n_r = paths;
-	return record_files(resolver, service, file, paths, reason_r);
+	return 0;
 }

@@ -61,9 +61,9 @@ int resolver_ids(struct resolver *resolver, const char *user, const char *group,
 int resolver_owner(struct resolver *resolver, const char *user, uid_t *uid_r, char *reason_r);
 int resolver_group(struct resolver *resolver, const char *group, gid_t *gid_r, char *reason_r);
 int resolver_cpus(struct resolver *resolver, int *cpus_r, char *reason_r);
-/* The identities of the files that a service's block names. A replay takes the paths from the record too. */
-int resolver_files(struct resolver *resolver, const char *service, const char *const *path,
-		   size_t paths, const struct conf_file **file_r, size_t *n_r, char *reason_r);
+/* What n files are. */
+int resolver_files(struct resolver *resolver, const char *const *path, size_t n,
+		   const struct conf_file **file_r, char *reason_r);
 /* A replay always says 0: that is for the checker to find. */
 int resolver_file(struct resolver *resolver, enum resolver_file what, const char *path,
 		  char *reason_r);

@@ -55,7 +55,7 @@ static void add_signal(struct text *text, const struct death_kind *kind, bool al
 	else if (kind->cause == DEATH_OOM)
 		add(text, ", sent by the kernel because memory ran out");
 	else if (kind->status == SIGSYS)
-		add(text, ", for a system call that seccomp forbids");
+		add(text, ", as for a system call that seccomp forbids");
 	else if (alone)
 		add(text, ", not sent by us");
 }

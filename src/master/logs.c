@@ -56,10 +56,12 @@ static int open_file_of(const struct config *config)
 	return fd;
 }
 
-void logs_reopen(struct master *master)
+int logs_reopen(struct master *master)
 {
 	struct pool *pool;
-	int fd = master->config ? open_file_of(master->config) : -1;
+	bool is_file = master->config && master->config->log.kind == LOG_TO_FILE;
+	int fd = is_file ? open_file_of(master->config) : -1;
+	int failed = is_file && fd < 0 ? errno : 0;
 
 	if (fd >= 0) {
 		log_replace_fd(fd);
@@ -72,4 +74,6 @@ void logs_reopen(struct master *master)
 			pool_reopen(pool, &pool->config->log, fd);
 		fd_close(&fd);
 	}
+	errno = failed;
+	return failed ? -1 : 0;
 }

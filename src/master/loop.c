@@ -38,6 +38,13 @@ static int add(struct loop *loop, struct source *source, int fd, uint32_t events
 	return 0;
 }
 
+int loop_change(struct loop *loop, struct source *source, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	return epoll_ctl(loop->epoll, EPOLL_CTL_MOD, source->fd, &event);
+}
+
 int loop_add(struct loop *loop, struct source *source, int fd, void (*ready)(void *owner),
 	     void *owner)
 {

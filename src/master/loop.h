@@ -15,7 +15,7 @@
 
 enum { LOOP_BATCH = 64 };
 
-/* A descriptor that is watched for reading. Lives in its owner; not copied. */
+/* A descriptor that is watched, mostly for reading. Lives in its owner; not copied. */
 struct source {
 	int fd; /* -1: not watched */
 	void (*ready)(void *owner);
@@ -37,6 +37,11 @@ void loop_cleanup(struct loop *loop);
 /* Calls ready(owner) in each turn in which fd can be read or has ended. 0 or -1 with errno. */
 int loop_add(struct loop *loop, struct source *source, int fd, void (*ready)(void *owner),
 	     void *owner);
+/*
+ * Calls ready(owner) for these EPOLL* events instead, and always for errors and for an end in both
+ * directions. 0 or -1 with errno.
+ */
+int loop_change(struct loop *loop, struct source *source, uint32_t events);
 /*
  * Calls ready(owner) once, in the next turn in which fd can be read; then fd waits, unheard, for the same call
  * again. 0 or -1 with errno.

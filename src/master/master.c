@@ -36,11 +36,13 @@ static int master_init(struct master *master, const struct master_options *optio
 	SLIST_INIT(&master->totals);
 	oom_init(&master->oom);
 	reload_init(master);
-	upgrade_init(master);
 	stop_init(master);
+	control_init(master);
+	upgrade_init(master);
 	if (loop_init(&master->loop) < 0 || signals_init(master) < 0 ||
 	    listeners_init(&master->listeners, &master->systemd) < 0)
 		return -1;
+	master->started_at = master->loop.now;
 	if (master->systemd.watchdog_ms > 0) {
 		deadline_init(&master->watchdog, on_watchdog, master);
 		on_watchdog(master, master->loop.now);
@@ -61,6 +63,7 @@ static void master_cleanup(struct master *master)
 	config_unref(master->config);
 	upgrade_cleanup(master);
 	pidfile_remove_own(&master->pidfile);
+	control_cleanup(master);
 	signals_cleanup(master);
 	loop_cleanup(&master->loop);
 }
@@ -76,7 +79,10 @@ static void pool_left(struct master *master, struct pool *pool)
 		 "killed",
 		 pool->service->name, pool->generation, took, pool->cut, plural(pool->cut),
 		 pool->killed, plural(pool->killed));
-	master->killed += pool->killed;
+	if (master->phase == MASTER_STOPPING) {
+		master->killed += pool->killed;
+		master->cut += pool->cut;
+	}
 	pool_free(pool);
 }
 
@@ -189,7 +195,7 @@ static int resume(const struct master_options *options)
 	if (master)
 		master->resumed = resume_read(state, reason);
 	if (!master || !master->resumed) {
-		log_err("--resume is for a musterd that is upgraded; descriptor %d: %s", state,
+		log_err("--adopt-state is for a musterd that is upgraded; descriptor %d: %s", state,
 			reason);
 		free(master);
 		return EX_USAGE;

@@ -42,6 +42,9 @@ struct totals {
 	uint64_t deaths;  /* not in order */
 	struct tally tally;
 	struct deadline tally_end;
+	struct {
+		uint64_t accepted, requests, limited, cut, refused;
+	} shown; /* in the last status, with live slots */
 };
 
 struct pool {

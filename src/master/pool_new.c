@@ -195,9 +195,9 @@ static void init_policy(struct pool *pool)
 
 static int make_places(struct pool *pool)
 {
-	size_t slots = (size_t)pool->policy.limits.most * 2 + pool->service->overflow_refuse;
+	size_t places = (size_t)pool->policy.limits.most * 2 + pool->service->overflow_refuse;
 
-	if (board_init(&pool->board, slots) < 0)
+	if (board_init(&pool->board, places) < 0)
 		return -1;
 	return make_workers(pool);
 }

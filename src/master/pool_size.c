@@ -212,13 +212,16 @@ static uint64_t refused(const struct pool *pool)
 
 static void begin_full(struct pool *pool, int serving)
 {
+	char who[64] = "its worker is";
+
 	pool->full = true;
 	pool->totals->waits++;
 	pool->refused_before = refused(pool);
-	log_warning("service %s is full: all %d worker%s are busy, clients %s; `workers` or "
-		    "`connections` sets the limit",
-		    pool->service->name, serving, plural(serving),
-		    pool->refuser ? "are refused" : "wait in the queue");
+	if (serving > 1)
+		snprintf(who, sizeof(who), "all %d workers are", serving);
+	log_warning("service %s is full: %s busy, clients %s; `workers` or `connections` sets the "
+		    "limit",
+		    pool->service->name, who, pool->refuser ? "are refused" : "wait in the queue");
 }
 
 static void log_free(struct pool *pool, int64_t lasted)

@@ -16,7 +16,7 @@ struct program {
 };
 
 /* What an upgrade puts in front of the other arguments, with the number of the state's descriptor. */
-#define PROGRAM_RESUME "--resume="
+#define PROGRAM_RESUME "--adopt-state="
 #define PROGRAM_CHECK  "--check-state="
 
 /*
@@ -27,7 +27,7 @@ int program_init(struct program *program, char *const *argv);
 void program_cleanup(struct program *program);
 
 /*
- * Its arguments with one more in front: "--resume=7" for option PROGRAM_RESUME and fd 7. The array and the
+ * Its arguments with one more in front: "--adopt-state=7" for option PROGRAM_RESUME and fd 7. The array and the
  * new argument are malloc'd as one. NULL with errno.
  */
 char **program_arguments(const struct program *program, const char *option, int fd);

@@ -43,12 +43,14 @@ static void turn_full(struct queue *queue, const struct queue_facts *facts, int6
 	bool pressed = queue->state == QUEUE_WAITING && !facts->can_grow && !facts->starting &&
 		       facts->serving;
 
-	if (queue->full_since && pressed)
+	if (queue->full_since && pressed) {
 		queue->full_seen = now;
-	else if (queue->full_since && now - queue->full_seen >= QUEUE_FREE_MS)
+	} else if (queue->full_since && now - queue->full_seen >= QUEUE_FREE_MS) {
 		queue->full_since = 0;
-	else if (pressed && now - queue->waiting_since >= QUEUE_FULL_MS)
-		queue->full_since = queue->full_seen = now;
+	} else if (pressed && now - queue->waiting_since >= QUEUE_FULL_MS) {
+		queue->full_since = queue->waiting_since;
+		queue->full_seen = now;
+	}
 }
 
 void queue_turn(struct queue *queue, const struct queue_facts *facts, int64_t now)

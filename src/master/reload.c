@@ -71,14 +71,28 @@ static void begin(struct master *master)
 
 /* -------------------------------------------------------------------------- both outcomes ---- */
 
+/* For the status. Neither a plan nor the start is a reload. */
+static void remember(struct master *master, bool ok, const char *text)
+{
+	struct reload *reload = &master->reload;
+
+	if (reload->dry || !master->serving)
+		return;
+	reload->last.at = master->loop.now;
+	reload->last.ok = ok;
+	strlcpy(reload->last.text, text, sizeof(reload->last.text));
+}
+
 /* Tells who asked, and leaves nothing behind. */
 static void finish(struct master *master, bool ok, const char *text)
 {
 	struct reload *reload = &master->reload;
 	unsigned ticket = reload->ticket;
 
+	remember(master, ok, text);
 	checker_stop(master);
 	fd_close(&reload->log_fd);
+	control_discard(&reload->control, &master->control.socket);
 	pidfile_remove_own(&reload->pidfile);
 	plan_free(reload->plan);
 	reload->plan = NULL;
@@ -186,6 +200,20 @@ static bool open_log(struct master *master)
 	return false;
 }
 
+static bool open_control(struct master *master)
+{
+	struct reload *reload = &master->reload;
+	char *error;
+
+	if (control_open(&reload->control, &master->control.socket, &reload->config->control,
+			 &error) == 0)
+		return true;
+	reload_refuse(master, EX_UNAVAILABLE, "control socket: %s",
+		      error ? error : strerror(ENOMEM));
+	free(error);
+	return false;
+}
+
 /* The pool that serves this service now; NULL. */
 static struct pool *find_serving(const struct master *master, const char *service)
 {
@@ -269,7 +297,7 @@ static bool make_plan(struct master *master)
 	if (reload->dry)
 		finish(master, true, text);
 	else if (master->phase != MASTER_BOOTING)
-		log_lines("plan", text);
+		log_lines("plan", reload->roll ? "every service gets new workers" : text);
 	free(text);
 	return reload->plan;
 }
@@ -287,7 +315,8 @@ void reload_checked(struct master *master, const siginfo_t *info)
 	}
 	/* It holds a configuration now, no errors. */
 	fd_close(&reload->checker.found);
-	if (make_plan(master) && take_pidfile(master) && open_log(master) && make_pools(master))
+	if (make_plan(master) && take_pidfile(master) && open_log(master) && open_control(master) &&
+	    make_pools(master))
 		reload->phase = RELOAD_STARTING;
 }
 
@@ -310,6 +339,18 @@ static bool listen_all(struct master *master)
 		}
 	}
 	return true;
+}
+
+static bool listen_control(struct master *master)
+{
+	char *error;
+
+	if (control_listen(&master->reload.control, &master->control.socket, &error) == 0)
+		return true;
+	reload_refuse(master, EX_UNAVAILABLE, "control socket: %s",
+		      error ? error : strerror(ENOMEM));
+	free(error);
+	return false;
 }
 
 static void swap_pidfile(struct master *master)
@@ -403,16 +444,18 @@ static void commit(struct master *master)
 	struct config *old = master->config;
 	int workers;
 
-	if (!listen_all(master))
+	if (!listen_control(master) || !listen_all(master))
 		return;
 	keep_pools(master);
 	log_use(&reload->log_target, reload->log_fd);
 	reload->log_fd = -1;
 	swap_pidfile(master);
+	control_commit(master, &reload->control);
 	workers = swap_pools(master);
 	master->config = config_ref(reload->config);
 	master->phase = MASTER_RUNNING;
 	announce(master, first, workers);
+	master->serving = master->generation;
 	config_unref(old); /* the plan spoke of it */
 	if (first)
 		daemon_report(&master->daemon, 0);
@@ -424,7 +467,8 @@ void reload_init(struct master *master)
 {
 	struct reload *reload = &master->reload;
 
-	*reload = (struct reload){ .log_fd = -1, .pidfile = PIDFILE_NONE };
+	*reload =
+		(struct reload){ .log_fd = -1, .pidfile = PIDFILE_NONE, .control = control_none() };
 	checker_init(&reload->checker, master);
 }
 

@@ -166,6 +166,8 @@ static void adopt_plain(struct master *master, const struct saved_master *from)
 	master->daemon.error_file = from->error_file;
 	master->hangup_ignored = from->hangup_ignored;
 	master->generation = (unsigned)from->generation;
+	master->serving = (unsigned)from->serving;
+	master->started_at = from->started_at;
 	master->killed = (unsigned)from->killed;
 	master->tickets = (unsigned)from->tickets;
 	master->upgrade.ticket = (unsigned)from->ticket;
@@ -327,6 +329,21 @@ static int adopt_pools(struct master *master, const struct saved *saved)
 	return result;
 }
 
+/* Who asks is heard on, or would wait for ever; the socket itself comes back with the next reload. */
+static void adopt_control(struct master *master, const struct saved *saved)
+{
+	const struct conf_control *conf = &master->config->control;
+	char *error = NULL;
+
+	if (saved->controls && control_adopt_socket(master, saved->control, conf, &error) < 0) {
+		log_err("control: %s", error ? error : strerror(ENOMEM));
+		close(saved->control->fd);
+	}
+	free(error);
+	for (size_t i = 0; i < saved->clients; i++)
+		control_adopt(master, &saved->client[i]);
+}
+
 static int close_at_exec(int fd, void *arg)
 {
 	(void)arg;
@@ -342,6 +359,7 @@ int master_adopt(struct master *master, const struct saved *saved)
 	}
 	if (adopt_pools(master, saved) < 0)
 		return -1;
+	adopt_control(master, saved);
 	master->phase = MASTER_RUNNING;
 	return 0;
 }

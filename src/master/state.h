@@ -7,6 +7,7 @@
 #define MASTER_STATE_H
 
 #include "master/checker.h"
+#include "master/control.h"
 #include "master/daemon.h"
 #include "master/listeners.h"
 #include "master/loop.h"
@@ -33,6 +34,13 @@ enum reload_phase {
 	RELOAD_STARTING  /* the workers of the new generation set themselves up */
 };
 
+/* How the last reload that is over has ended. */
+struct reload_outcome {
+	int64_t at; /* 0: there was none */
+	bool ok;
+	char text[1024];
+};
+
 /* The transaction that makes a new configuration the running one. The start is the first. */
 struct reload {
 	enum reload_phase phase;
@@ -49,6 +57,8 @@ struct reload {
 	struct log_target log_target;
 	int log_fd; /* opened, not in use yet */
 	struct pidfile pidfile;
+	struct control_socket control;
+	struct reload_outcome last;
 };
 
 struct master {
@@ -65,6 +75,7 @@ struct master {
 	struct systemd systemd;
 	struct deadline watchdog;
 	struct pidfile pidfile;
+	struct control control;
 
 	struct config *config; /* the running one; NULL before the first */
 	unsigned generation;   /* the newest number given */
@@ -72,12 +83,14 @@ struct master {
 	struct pool_list pools; /* of all generations, the oldest first */
 	struct totals_list totals;
 	struct reload reload;
-	struct upgrade upgrade;
-	struct saved *
-		resumed; /* what the program before us said, if there was one; texts are borrowed */
 	unsigned tickets;       /* the last one given */
 	struct deadline closed; /* the end of the shutdown delay */
-	unsigned killed;        /* workers killed while stopping */
+	unsigned serving;       /* the generation that serves; 0: none yet */
+	int64_t started_at;
+	struct upgrade upgrade;
+	struct saved *
+		resumed; /* we took over from another program: what it said; texts are borrowed from it */
+	unsigned killed, cut; /* workers killed and connections cut while stopping */
 	struct oom oom;
 };
 
@@ -115,8 +128,8 @@ void reload_refuse(struct master *master, int exit_status, const char *format, .
 /* Goes on as far as it can. True: it did, so there may be more to do at once. */
 bool reload_settle(struct master *master);
 
-/* control.c: tells all who wait for it what came of this ticket; text: lines. */
-void control_answer(struct master *master, unsigned ticket, bool ok, const char *text);
+/* upgrade.c: the ticket of the upgrade. */
+unsigned upgrade_request(struct master *master);
 
 /* stop.c: nobody accepts any more; after the shutdown delay, if there is one. */
 void stop_init(struct master *master);
@@ -129,6 +142,7 @@ bool stop_settle(struct master *master);
 /* logs.c: the descriptor for a configuration's log; what it became in *target_r. -1 with errno. */
 int logs_open(const struct master *master, const struct config *config,
 	      struct log_target *target_r);
-void logs_reopen(struct master *master);
+/* 0, or -1 with errno (logged): the running log could not be opened anew. */
+int logs_reopen(struct master *master);
 
 #endif

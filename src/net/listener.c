@@ -277,6 +277,15 @@ static int open_own_file(const struct listener *listener)
 	return fd;
 }
 
+bool listener_has_file(const struct listener *listener)
+{
+	int file = listener->ino ? open_own_file(listener) : -1;
+	bool has = file >= 0;
+
+	fd_close(&file);
+	return has;
+}
+
 /* ------------------------------------------------------------------------- TCP sockets ---- */
 
 static int set_option(int fd, int level, int option, int value)

@@ -49,6 +49,8 @@ int listener_listen(struct listener *listener, const struct listener_options *op
  * still the caller's).
  */
 int listener_adopt(struct listener *listener_r, int fd, char **error_r);
+/* The Unix socket file that we made is still there, and still that very file. */
+bool listener_has_file(const struct listener *listener);
 /* Closes; removes the Unix socket file if we made it and it is still that very file. */
 void listener_close(struct listener *listener);
 

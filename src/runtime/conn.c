@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections: their states, how they wait. Their memory is in memory.c, what modules call on them in
- * stream.c and api.c; which of them has something to do is found out by runtime.c.
+ * Connections: their states, how they wait. Their memory is in memory.c, their time limits in limits.c,
+ * what modules call on them in stream.c and api.c; which of them has something to do is found out by runtime.c.
  */
 #include "runtime/runtime.h"
-
-#include "base/clock.h"
-#include "base/log.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -37,53 +34,6 @@ static void count_connection(struct mu_worker *worker, int by)
 	if (!worker->draining && (before == 0) != (worker->connections == 0))
 		slot_set_state(worker->slot, worker->connections ? worker->busy : worker->idle,
 			       worker->now);
-}
-
-/* ---- requests and their limits ---- */
-
-static void log_slow(struct mu_conn *conn)
-{
-	const struct mu_worker *worker = conn->worker;
-	int64_t took = (uint32_t)worker->now - conn->began;
-	char text[CLOCK_TEXT_MAX], slow[CLOCK_TEXT_MAX];
-
-	if (took > worker->limits.slow_ms)
-		mu_log(conn, MU_WARNING, "slow request: it took %s, which is more than %s",
-		       clock_text(took, text), clock_text(worker->limits.slow_ms, slow));
-}
-
-static void set_request_since(struct mu_worker *worker, int64_t when)
-{
-	atomic_store_explicit(&worker->slot->request_since, when, memory_order_relaxed);
-}
-
-static void end_request(struct mu_conn *conn)
-{
-	struct mu_worker *worker = conn->worker;
-
-	if (worker->direct)
-		set_request_since(worker, 0);
-	if (!worker->limits.slow_ms)
-		return;
-	runtime_tick(worker); /* the handler may have computed for long */
-	log_slow(conn);
-}
-
-void conn_set_limit(struct mu_conn *conn, enum mu_limit limit, int64_t ms)
-{
-	struct mu_worker *worker = conn->worker;
-
-	if (conn->limit == MU_REQUEST)
-		end_request(conn);
-	if (limit == MU_REQUEST && worker->direct) {
-		runtime_tick(worker); /* blocking code may have run since the last wait */
-		set_request_since(worker, worker->now);
-	}
-	/* The header is part of its request. */
-	if (limit != MU_REQUEST || conn->limit != MU_HEADER)
-		conn->began = (uint32_t)worker->now;
-	conn->limit = (uint8_t)limit;
-	conn->limit_at = ms ? worker->now + ms : 0;
 }
 
 /* ---- opening and closing ---- */
@@ -118,8 +68,7 @@ void conn_close(struct mu_conn *conn)
 	struct mu_worker *worker = conn->worker;
 
 	assert(!conn->queued);
-	if (conn->limit == MU_REQUEST)
-		end_request(conn);
+	conn_set_limit(conn, MU_IDLE, 0);
 	close(conn->fd);
 	timer_remove(&worker->timers, &conn->timer);
 	memory_put_buffer(conn);
@@ -131,58 +80,6 @@ void conn_close(struct mu_conn *conn)
 	conn->next = worker->doomed;
 	worker->doomed = conn;
 	count_connection(worker, -1);
-}
-
-/* ---- limits ---- */
-
-int64_t conn_deadline(const struct mu_conn *conn)
-{
-	const struct mu_worker *worker = conn->worker;
-	int64_t idle = worker->limits.idle_ms, deadline = conn->limit_at;
-
-	if (idle && !conn->lingering && (!deadline || worker->now + idle < deadline))
-		deadline = worker->now + idle;
-	return deadline;
-}
-
-/* The header, request or linger limit, as against the idle one. */
-static bool limit_is_over(const struct mu_conn *conn)
-{
-	return conn->limit_at && conn->limit_at <= conn->worker->now;
-}
-
-/* A direct worker waits for a parked client for less than its idle limit. */
-static bool has_park_limit(const struct mu_conn *conn)
-{
-	const struct limits *limits = &conn->worker->limits;
-
-	return conn->worker->direct && conn->state == CONN_PARKED && limits->park_ms &&
-	       (!limits->idle_ms || limits->park_ms < limits->idle_ms);
-}
-
-void conn_log_limit(struct mu_conn *conn)
-{
-	static const char *const names[] = {
-		[MU_IDLE] = "idle", [MU_HEADER] = "header", [MU_REQUEST] = "request"
-	};
-	const struct mu_worker *worker = conn->worker;
-	const struct limits *limits = &worker->limits;
-	enum mu_limit limit = MU_IDLE;
-	bool park = has_park_limit(conn);
-	char text[CLOCK_TEXT_MAX];
-	int64_t ms;
-
-	if (conn->lingering)
-		return;
-	if (limit_is_over(conn))
-		limit = conn->limit;
-	ms = limit == MU_HEADER    ? limits->header_ms
-	     : limit == MU_REQUEST ? limits->request_ms
-				   : limits->idle_ms;
-	slot_count(&worker->slot->limited);
-	/* That an idle client is let go between requests is no news. */
-	mu_log(conn, conn->state == CONN_PARKED ? MU_DEBUG : MU_INFO, "%s limit of %s ran out",
-	       park ? "park" : names[limit], clock_text(park ? limits->park_ms : ms, text));
 }
 
 /* ---- waiting ---- */
@@ -260,7 +157,7 @@ int conn_wait(struct mu_conn *conn, int events)
 	 * The kernel calls a socket writable only when a good part of its buffer is free, which a slow
 	 * reader may not manage within the idle limit. It is idle only if it took nothing at all.
 	 */
-	while (error == ETIMEDOUT && events & CONN_OUT && !limit_is_over(conn)) {
+	while (error == ETIMEDOUT && events & CONN_OUT && !conn_limit_is_over(conn)) {
 		int before = queued;
 
 		queued = unsent(conn);
@@ -529,7 +426,7 @@ static int wait_here(struct mu_conn *conn)
 
 	runtime_tick(worker);
 	deadline = conn_deadline(conn);
-	if (has_park_limit(conn))
+	if (conn_has_park_limit(conn))
 		deadline = worker->now + worker->limits.park_ms;
 	if (worker->cutting)
 		return ECANCELED;

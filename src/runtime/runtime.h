@@ -165,12 +165,6 @@ int conn_wait(struct mu_conn *conn, int events);
 int conn_pause(struct mu_conn *conn, int64_t milliseconds);
 /* The coroutine waits: go on, with 0 or an errno as the outcome of its wait. */
 void conn_resume(struct mu_conn *conn, int wake);
-/* The limit in force from now on, of ms milliseconds (0: none). A request ends or begins by it. */
-void conn_set_limit(struct mu_conn *conn, enum mu_limit limit, int64_t ms);
-/* When the wait that begins now must end, by the limits in force; 0: never. */
-int64_t conn_deadline(const struct mu_conn *conn);
-/* Says in the log which limit ended, and counts it. */
-void conn_log_limit(struct mu_conn *conn);
 
 /* Receives into the buffer once. Count, 0 at the end, -1 with EAGAIN, ENOBUFS (full), ENOMEM, ... */
 ssize_t conn_receive(struct mu_conn *conn);
@@ -185,6 +179,19 @@ ssize_t conn_recv(struct mu_conn *conn, void *data, size_t len);
 void conn_release_buffer(struct mu_conn *conn);
 /* FRESH or PARKED: rests in epoll until bytes arrive, or is queued if it has some. Multiplexed. */
 void conn_rest(struct mu_conn *conn);
+
+/* -------------------------------------------------------------------------- limits.c ---- */
+
+/* The limit in force from now on, of ms milliseconds (0: none). A request ends or begins by it. */
+void conn_set_limit(struct mu_conn *conn, enum mu_limit limit, int64_t ms);
+/* When the wait that begins now must end, by the limits in force; 0: never. */
+int64_t conn_deadline(const struct mu_conn *conn);
+/* The header, request or linger limit has passed, as against the idle one. */
+bool conn_limit_is_over(const struct mu_conn *conn);
+/* It is parked, and a direct worker waits for it for less than its idle limit. */
+bool conn_has_park_limit(const struct mu_conn *conn);
+/* Says in the log which limit ended, and counts it. */
+void conn_log_limit(struct mu_conn *conn);
 
 /* -------------------------------------------------------------------------- memory.c ---- */
 

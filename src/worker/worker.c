@@ -59,7 +59,9 @@ static void set_up_refusal(struct worker *worker)
 /* The terminal's signals are for the master, who decides; the kernel's answer is read from errno. */
 static void ignore_signals(void)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGWINCH };
+	static const int ignored[] = {
+		SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGXFSZ, SIGUSR1, SIGWINCH
+	};
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);

@@ -2,9 +2,11 @@
 /*
  * Fuzz target for the configuration: the input is a configuration's text, and then a capture. Nothing is
  * asked of the system. What loads must survive capture and print: the capture of what was restored is
- * the same capture, and what is printed loads and prints the same again.
+ * the same capture, and what is printed loads and prints the same again. Between a configuration and itself,
+ * or what is made of it, nothing changes.
  */
 #include "config/capture.h"
+#include "config/diff.h"
 #include "conf_fixture.h"
 
 #include <stdint.h>
@@ -35,6 +37,36 @@ static char *encode(const struct config *config, size_t *len_r)
 	return bytes;
 }
 
+static void must_be_same(const struct config *old, const struct config *new)
+{
+	struct plan *plan = plan_new(old, new);
+	char *text = plan ? plan_text(plan) : NULL;
+
+	if (!text || strcmp(text, "nothing changes\n") != 0) {
+		fprintf(stderr, "%s", text ? text : "no plan\n");
+		abort();
+	}
+	free(text);
+	plan_free(plan);
+}
+
+/* From nothing, or to another one: whatever it says, it must come to an end. */
+static void must_plan(const struct config *config)
+{
+	static const char other_text[] = "service other { listen *:1; handler full }";
+	struct conf_errors errors = { .total = 0 };
+	struct config *other = fixture_load(other_text, &errors);
+	struct plan *plan = plan_new(NULL, config), *away = plan_new(config, other);
+
+	if (!plan || plan->nothing || !away || away->nothing)
+		abort();
+	free(plan_text(plan));
+	free(plan_text(away));
+	plan_free(plan);
+	plan_free(away);
+	config_unref(other);
+}
+
 static void must_restore(const struct config *config)
 {
 	struct conf_errors errors = { .total = 0 };
@@ -47,6 +79,7 @@ static void must_restore(const struct config *config)
 	again = encode(restored, &again_len);
 	if (again_len != len || memcmp(bytes, again, len) != 0)
 		abort();
+	must_be_same(config, restored);
 	free(again);
 	free(bytes);
 	config_unref(restored);
@@ -64,6 +97,7 @@ static void must_print(const struct config *config)
 		abort();
 	}
 	second = print(again);
+	must_be_same(config, again);
 	config_unref(again);
 	again = fixture_load(second, &errors);
 	if (!again)
@@ -87,6 +121,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!config == (errors.total == 0))
 		abort();
 	if (config) {
+		must_be_same(config, config);
+		must_plan(config);
 		must_restore(config);
 		must_print(config);
 		config_unref(config);
@@ -101,6 +137,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config = load_capture(data, size, fixture_modules, &errors);
 	if (!config == (errors.total == 0))
 		abort();
+	if (config)
+		must_be_same(config, config);
 	config_unref(config);
 	conf_errors_cleanup(&errors);
 	return 0;

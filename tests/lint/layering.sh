@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Which folder of src/ may include which: base < net < config < runtime < worker; the master uses base, net
-# and config; master and worker know each other only by base/contract.h; services see the module interface
+# Which folder of src/ may include which: base < net < config < runtime < worker; the master, and the client of its
+# control socket, use base, net and config; master and worker know each other only by base/contract.h; services see the module interface
 # alone. Prints what breaks that and exits 1. First it is shown a tree that does, and must find all of it.
 set -eu
 
@@ -15,6 +15,7 @@ check() { # SRC: prints each forbidden include
 			may["runtime"] = " runtime config net base musterd "
 			may["worker"] = " worker runtime config net base musterd "
 			may["master"] = " master config net base musterd "
+			may["client"] = " client config net base musterd "
 			may["services"] = " services musterd "
 			n = split(file, part, "/")
 			folder = part[1]
@@ -65,6 +66,8 @@ must_find runtime/a.c worker/worker.h
 must_find worker/a.c master/master.h
 must_find master/a.c worker/worker.h
 must_find master/a.c runtime/reactor.h
+must_find client/a.c master/control.h
+must_find master/a.c client/client.h
 must_find services/a.c base/log.h
 must_find services/http/a.c services/echo/echo.h
 must_find worker/a.c main.h

@@ -119,6 +119,11 @@ def status_field(pid, name):
     raise AssertionError(f"/proc/{pid}/status has no {name}")
 
 
+def program_image(pid):
+    """What changes when the process executes a program, be it the same one: where things lie in memory."""
+    return pathlib.Path(f"/proc/{pid}/auxv").read_bytes()
+
+
 def become_subreaper():
     """Daemons and orphans of the tests become our children, so that none can hide."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -348,6 +353,17 @@ class Server:
         number, _ = self.notify.wait("RELOADING", "1", before, seconds)
         return self.notify.wait("READY", "1", number - 1, seconds)[1]
 
+    def can_upgrade(self):
+        """This build upgrades itself in place: it does not ignore SIGUSR2."""
+        return not int(status_field(self.pid, "SigIgn"), 16) & 1 << (signal.SIGUSR2 - 1)
+
+    def upgrade(self, seconds=15.0):
+        """USR2, and waits until another image of the program serves under the same process id."""
+        before, image = self.notify.count(), program_image(self.pid)
+        self.send_signal(signal.SIGUSR2)
+        self.wait_ready(before, seconds)
+        assert program_image(self.pid) != image, "READY=1 came, but of the old program"
+
     def wait_exit(self, status=0, seconds=40.0):
         """Waits for the end; its status must be the one given (None: any)."""
         try:
@@ -380,12 +396,18 @@ class Load:
     """tests/tools/load running against a server; stop() gives what it counted."""
 
     def __init__(self, case, port, bodies, keep_alive=8, per_request=8, pause_ms=2, path="/",
-                 host="127.0.0.1"):
+                 host="127.0.0.1", failures=None):
+        """host: an address, or the path of a Unix socket. failures: a file for all failures, as JSON lines."""
         command = [LOAD, "-k", str(keep_alive), "-c", str(per_request), "-w", str(pause_ms), "-p", path]
         for body in bodies:
             command += ["-b", str(body)]
-        self.process = subprocess.Popen(command + [host, str(port)], stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True)
+        command += [str(host)] if isinstance(host, pathlib.Path) else [host, str(port)]
+        with contextlib.ExitStack() as stack:
+            stderr = subprocess.STDOUT
+            if failures:
+                command.insert(1, "-v")
+                stderr = stack.enter_context(open(failures, "wb"))
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
         case.defer(self.kill)
         # It says so when each of its clients has had an answer.
         if select.select([self.process.stdout], [], [], deadline(30))[0]:

@@ -287,7 +287,7 @@ def who_dies_meanwhile_is_missed(case):
     installed = Installed(case)
     server = installed.server(text)
     victim = server.wait_workers(2)[0]
-    installed.script(f"case $1 in --resume=*) kill -KILL {victim} ;; esac; exec @")
+    installed.script(f"case $1 in --adopt-state=*) kill -KILL {victim} ;; esac; exec @")
     upgrade(server)
     server.wait_log(rf"worker svc \d+ \(pid {victim}\) was killed by SIGKILL, not sent by us")
     assert echoes(port)
@@ -299,7 +299,7 @@ def signals_that_come_meanwhile_are_obeyed(case):
     text, _ = case.service("echo", workers=2)
     installed = Installed(case)
     server = installed.server(text)
-    installed.script("case $1 in --resume=*) kill -TERM $$ ;; esac; exec @")
+    installed.script("case $1 in --adopt-state=*) kill -TERM $$ ;; esac; exec @")
     server.send_signal(signal.SIGUSR2)
     server.wait_exit(0)
     server.wait_log("SIGTERM from")
@@ -347,6 +347,74 @@ def a_stop_ends_the_check(case):
     server.wait_log("upgrade refused.*it is about to stop")
     checker = int((case.folder / "checker").read_text())
     wait_for(lambda: not is_alive(checker), "the checker to end")
+
+
+@test
+def who_asks_over_the_control_socket_hears_the_outcome_from_the_new_program(case):
+    text, port = case.service("echo", workers=2)
+    conf = f"control {{ path control }}\n{text}"
+    installed = Installed(case)
+    server = installed.server(conf)
+    for _ in range(3):
+        mark, inode = server.log_size(), os.stat(case.folder / "control").st_ino
+        done = case.run("-c", server.conf, "--upgrade", status=0)
+        assert re.search(r"generation \d+ serves", done.stdout), done.stdout
+        server.wait_log(VERSIONS.format(1, 1), mark)
+        assert os.stat(case.folder / "control").st_ino == inode, "the control socket was made anew"
+    installed.script("echo the library is missing; exit 1")
+    done = case.run("-c", server.conf, "--upgrade", status=1)
+    assert "exited with status 1: the library is missing" in done.stdout + done.stderr, done
+    # The workers cannot be replaced: the reasons come from the new program too.
+    installed.replace(MUSTERD)
+    other, taken = case.service("echo", name="other")
+    with socket.create_server(("127.0.0.1", taken)):
+        case.conf(conf + other)
+        done = case.run("-c", server.conf, "--upgrade", status=1)
+    assert re.search(rf"127\.0\.0\.1:{taken}.*in use", done.stdout + done.stderr), done
+    assert echoes(port)
+
+
+@test
+def who_is_in_the_middle_of_a_request_goes_on(case):
+    text, _ = case.service("echo")
+    server = Installed(case).server(f"control {{ path control }}\n{text}")
+    with connect(None, case.folder / "control") as sock:
+        sock.sendall(b"sta")
+        # Accepted, and these bytes read: who comes later is answered.
+        case.run("-c", server.conf, "--status", status=0)
+        upgrade(server)
+        sock.sendall(b"tus\n")
+        assert read_exactly(sock, 11) == b"ok\nmusterd "
+
+
+@test
+def the_status_goes_on(case):
+    case.write("root/index.html", "x")
+    text, port = case.service("http { root root }", name="www")
+    server = Installed(case).server(f"control {{ path control }}\n{text}")
+
+    def requests():
+        status = case.run("-c", server.conf, "--status", status=0).stdout
+        return int(re.search(r"^service www .*requests (\d+)", status, re.MULTILINE).group(1))
+    for n in range(1, 4):
+        with Http(port) as http:
+            http.get("/", headers=["Connection: close"])
+        wait_for(lambda n=n: requests() == n, f"{n} requests in the status")
+        upgrade(server)
+        assert requests() == n, "the totals fell"
+
+
+@test
+def a_pause_goes_on(case):
+    text, port = case.service("echo", workers=2)
+    server = Installed(case).server(f"control {{ path control }}\n{text}")
+    case.run("-c", server.conf, "--pause", "svc", status=0)
+    upgrade(server)
+    with connect(port) as sock:
+        sock.sendall(b"x")
+        assert "paused" in case.run("-c", server.conf, "--status", status=0).stdout
+        case.run("-c", server.conf, "--resume", "svc", status=0)
+        assert read_exactly(sock, 1) == b"x"
 
 
 # --------------------------------------------------------------------------------- other versions
@@ -504,19 +572,19 @@ def workers_that_cannot_be_replaced_go_on(case):
 @test
 def the_hidden_options_are_not_for_people(case):
     state = case.write("state", "nonsense")
-    for option in ("--resume", "--check-state"):
+    for option in ("--adopt-state", "--check-state"):
         for value in ("nonsense", "0", "2", "-1", "99999999999"):
             done = case.run(f"{option}={value}", status=64)
             assert value in done.stderr and "usage" in done.stderr, done.stderr
-    done = case.run("--resume=200", status=64)
+    done = case.run("--adopt-state=200", status=64)
     assert re.search("descriptor 200: bad file descriptor", done.stderr, re.IGNORECASE), done.stderr
     with open(state, "rb") as file:
         fd = file.fileno()
-        done = case.run(f"--resume={fd}", pass_fds=[fd], status=64)
+        done = case.run(f"--adopt-state={fd}", pass_fds=[fd], status=64)
         assert "it is no state" in done.stderr, done.stderr
         done = case.run(f"--check-state={fd}", pass_fds=[fd], status=65)
         assert "it is no state" in done.stdout, done.stdout
-    assert "resume" not in case.run("--help", status=0).stdout
+    assert "adopt-state" not in case.run("--help", status=0).stdout
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@
  * answer, closed in the middle, closed though keep-alive was promised, wrong bytes, no answer in time.
  *
  * load [-k KEEP-ALIVE CLIENTS] [-c CONNECTION-PER-REQUEST CLIENTS] [-t SECONDS] [-n REQUESTS]
- *      [-w MILLISECONDS BETWEEN REQUESTS] [-p PATH] -b BODY-FILE [-b BODY-FILE ...] ADDRESS PORT
+ *      [-w MILLISECONDS BETWEEN REQUESTS] [-p PATH] [-v] -b BODY-FILE [-b BODY-FILE ...]
+ *      ADDRESS PORT | SOCKET-FILE
  *
  * Runs until SIGTERM, or for the time or number of requests given; requests under way are finished.
  * Prints "running" after the first good response of every client, one JSON line at the end; status 1 if
- * anything failed or nothing was asked. Used by tests/system.
+ * anything failed or nothing was asked. The first failures of each kind are told on standard error; with
+ * -v all are, each as a line of JSON that names the connection. Used by tests/system and bench.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -28,6 +30,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -70,6 +73,9 @@ struct client {
 	enum state state;
 	bool keep_alive, answered;  /* answered: at least once, ever */
 	int fd;                     /* -1: none */
+	int port;                   /* our end's, of TCP */
+	int64_t opened;             /* the connection, or the last one */
+	int64_t asked;              /* when the request under way began, its connect included */
 	int64_t due;                /* RESTING: when to go on; else: when to give up */
 	size_t have, header, total; /* of the response; header 0: not complete */
 	bool announced_close;
@@ -93,7 +99,8 @@ struct load {
 	const char *path;
 	unsigned long limit; /* of requests; 0: none */
 	int64_t pause_ms, until;
-	bool stopping;
+	bool stopping, tell_all;
+	unsigned long slowest; /* ms from the start of a request to the end of its answer */
 	unsigned long started, requests, connects, announced, failure[REASONS];
 };
 
@@ -126,9 +133,27 @@ static void drop(struct client *client)
 	client->fd = -1;
 }
 
+/* What tells the connection from all others: a TCP port of ours, the inode of a Unix socket. */
+static void tell_failure(const struct client *client, const char *reason)
+{
+	struct stat st = { 0 };
+
+	if (client->fd >= 0)
+		fstat(client->fd, &st);
+	fprintf(stderr,
+		"{\"failure\": \"%s\", \"client\": \"%s\", \"port\": %d, \"inode\": %ju, "
+		"\"opened\": %.3f, \"failed\": %.3f, \"got\": %zu}\n",
+		reason, client->keep_alive ? "keep-alive" : "per-request", client->port,
+		(uintmax_t)st.st_ino, (double)client->opened / 1000, (double)now_ms() / 1000,
+		client->have);
+}
+
 static void fail(struct load *load, struct client *client, enum reason reason)
 {
-	if (load->failure[reason]++ < 3)
+	load->failure[reason]++;
+	if (load->tell_all)
+		tell_failure(client, reason_name[reason]);
+	else if (load->failure[reason] <= 3)
 		warnx("%s client: %s (%s), %zu bytes of the answer so far",
 		      client->keep_alive ? "keep-alive" : "per-request", reason_name[reason],
 		      strerror(errno), client->have);
@@ -150,12 +175,24 @@ static void send_request(struct load *load, struct client *client)
 		fail(load, client, errno == EPIPE ? CLOSED_UNANNOUNCED : RESET);
 }
 
+static int own_port(int fd)
+{
+	struct sockaddr_in6 own = { 0 }; /* the port stands where sockaddr_in has it */
+	socklen_t len = sizeof(own);
+
+	if (getsockname(fd, (struct sockaddr *)&own, &len) < 0 || own.sin6_family == AF_UNIX)
+		return 0;
+	return ntohs(own.sin6_port);
+}
+
 static void open_connection(struct load *load, struct client *client)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = client };
 	int yes = 1;
 
 	client->have = 0;
+	client->port = 0;
+	client->opened = now_ms();
 	client->fd = socket(load->to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (client->fd < 0 || epoll_ctl(load->epoll, EPOLL_CTL_ADD, client->fd, &event) < 0) {
 		fail(load, client, SYSTEM);
@@ -168,11 +205,14 @@ static void open_connection(struct load *load, struct client *client)
 	if (connect(client->fd, (struct sockaddr *)&load->to, load->to_len) < 0 &&
 	    errno != EINPROGRESS)
 		fail(load, client, errno == ECONNREFUSED ? REFUSED : SYSTEM);
+	else
+		client->port = own_port(client->fd);
 }
 
 static void begin_request(struct load *load, struct client *client)
 {
 	load->started++;
+	client->asked = now_ms();
 	if (client->fd >= 0)
 		send_request(load, client);
 	else
@@ -253,12 +293,16 @@ static void say_running(struct load *load, struct client *client)
 
 static void finish_request(struct load *load, struct client *client)
 {
+	unsigned long took;
+
 	if (client->have > client->total ||
 	    !is_allowed(load, client->response + client->header, client->total - client->header)) {
 		fail(load, client, WRONG_BYTES);
 		return;
 	}
 	load->requests++;
+	took = (unsigned long)(now_ms() - client->asked);
+	load->slowest = took > load->slowest ? took : load->slowest;
 	client->have = 0;
 	say_running(load, client);
 	if (client->announced_close && client->keep_alive)
@@ -362,6 +406,17 @@ static void add_body(struct load *load, const char *path)
 		load->largest = body->len;
 }
 
+static void set_path(struct load *load, const char *path)
+{
+	struct sockaddr_un *un = (struct sockaddr_un *)&load->to;
+
+	un->sun_family = AF_UNIX;
+	load->to_len = sizeof(*un);
+	if ((size_t)snprintf(un->sun_path, sizeof(un->sun_path), "%s", path) >=
+	    sizeof(un->sun_path))
+		errx(64, "too long for a Unix socket: %s", path);
+}
+
 static void set_address(struct load *load, const char *address, const char *port)
 {
 	struct sockaddr_in *in = (struct sockaddr_in *)&load->to;
@@ -385,7 +440,7 @@ static void parse_arguments(struct load *load, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "k:c:t:n:w:p:b:")) != -1) {
+	while ((option = getopt(argc, argv, "k:c:t:n:w:p:vb:")) != -1) {
 		switch (option) {
 		case 'k':
 			load->keep_alive = atoi(optarg);
@@ -405,6 +460,9 @@ static void parse_arguments(struct load *load, int argc, char **argv)
 		case 'p':
 			load->path = optarg;
 			break;
+		case 'v':
+			load->tell_all = true;
+			break;
 		case 'b':
 			add_body(load, optarg);
 			break;
@@ -413,10 +471,13 @@ static void parse_arguments(struct load *load, int argc, char **argv)
 		}
 	}
 	load->clients = load->keep_alive + load->per_request;
-	if (argc - optind != 2 || load->bodies == 0 || load->clients < 1)
+	if (argc - optind < 1 || argc - optind > 2 || load->bodies == 0 || load->clients < 1)
 		errx(64, "usage: load [-k N] [-c N] [-t SECONDS] [-n REQUESTS] [-w MS] [-p PATH] "
-			 "-b BODY-FILE ... ADDRESS PORT");
-	set_address(load, argv[optind], argv[optind + 1]);
+			 "[-v] -b BODY-FILE ... ADDRESS PORT | SOCKET-FILE");
+	if (argc - optind == 1)
+		set_path(load, argv[optind]);
+	else
+		set_address(load, argv[optind], argv[optind + 1]);
 }
 
 static void make_clients(struct load *load)
@@ -441,8 +502,9 @@ static bool report(const struct load *load)
 	unsigned long failures = 0;
 	const char *comma = "";
 
-	printf("{\"requests\": %lu, \"connects\": %lu, \"announced_closes\": %lu, \"bodies\": [",
-	       load->requests, load->connects, load->announced);
+	printf("{\"requests\": %lu, \"connects\": %lu, \"announced_closes\": %lu, "
+	       "\"slowest_ms\": %lu, \"bodies\": [",
+	       load->requests, load->connects, load->announced, load->slowest);
 	for (size_t i = 0; i < load->bodies; i++)
 		printf("%s%lu", i ? ", " : "", load->body[i].seen);
 	printf("], \"reasons\": {");

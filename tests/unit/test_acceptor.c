@@ -98,6 +98,44 @@ START_TEST(its_end_closes_the_listener)
 }
 END_TEST
 
+START_TEST(while_paused_it_takes_nothing_whoever_asks)
+{
+	struct sockaddr_storage peer;
+	int fd;
+
+	acceptor_arm(&acceptor, 1);
+	call();
+	acceptor_pause(&acceptor, true);
+	ck_assert(!is_told());
+	ck_assert(!acceptor_has_waiting(&acceptor));
+	ck_assert_int_eq(acceptor_take(&acceptor, 0, &peer, 1), -1);
+	acceptor_arm(&acceptor, 2);
+	acceptor_turn(&acceptor, &board, 0, true, 2);
+	acceptor_turn(&acceptor, &board, 0, false, 100);
+	ck_assert(!acceptor.armed);
+	ck_assert_int_eq(acceptor.back_at, 0);
+	acceptor_pause(&acceptor, false);
+	acceptor_turn(&acceptor, &board, 0, false, 100);
+	ck_assert(is_told());
+	fd = acceptor_take(&acceptor, 0, &peer, 100);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(who_steps_back_comes_back_in_time)
+{
+	acceptor_arm(&acceptor, 1);
+	call();
+	acceptor_step_back(&acceptor, 5);
+	ck_assert(!is_told());
+	acceptor_turn(&acceptor, &board, 0, false, 4);
+	ck_assert(!is_told());
+	acceptor_turn(&acceptor, &board, 0, false, 5);
+	ck_assert(is_told());
+}
+END_TEST
+
 START_TEST(without_descriptors_it_pauses_and_says_so_once)
 {
 	struct rlimit limit, few;
@@ -234,6 +272,8 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, it_hears_of_clients_only_while_armed);
 	tcase_add_test(tcase, its_end_closes_the_listener);
+	tcase_add_test(tcase, while_paused_it_takes_nothing_whoever_asks);
+	tcase_add_test(tcase, who_steps_back_comes_back_in_time);
 	tcase_add_test(tcase, without_descriptors_it_pauses_and_says_so_once);
 	tcase_add_test(tcase, a_listener_that_cannot_be_watched_is_tried_again);
 	tcase_add_test(tcase, a_full_worker_steps_back_until_there_is_room);

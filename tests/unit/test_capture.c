@@ -109,6 +109,25 @@ START_TEST(a_module_that_is_gone_is_an_error)
 }
 END_TEST
 
+START_TEST(a_block_that_its_module_does_not_know_any_more_is_an_error)
+{
+	const struct mu_module other = { .abi = MU_ABI,
+					 .name = "full",
+					 .directives = fixture_web_directives,
+					 .config_size = sizeof(const char *) };
+	const struct mu_module *const modules[] = { &other, &fixture_echo, NULL };
+	struct config *config = load();
+	size_t len;
+	char *data = encode(config, &len);
+
+	ck_assert_ptr_null(load_capture(data, len, modules, &errors));
+	ck_assert_ptr_nonnull(strstr(errors.error[0].message, "`handler full` has no `root`"));
+	ck_assert_ptr_nonnull(strstr(errors.error[1].message, "unknown directive `inner`"));
+	free(data);
+	config_unref(config);
+}
+END_TEST
+
 /* Exactly as large as it is, so that a sanitizer sees a read behind its end. */
 static void must_fail(const char *data, size_t len)
 {
@@ -262,6 +281,7 @@ int main(void)
 	tcase_add_test(tcase, a_restored_configuration_is_the_same_without_asking_anybody);
 	tcase_add_test(tcase, a_restored_configuration_can_be_captured_again);
 	tcase_add_test(tcase, a_module_that_is_gone_is_an_error);
+	tcase_add_test(tcase, a_block_that_its_module_does_not_know_any_more_is_an_error);
 	tcase_add_test(tcase, a_truncated_capture_is_refused_wherever_it_ends);
 	tcase_add_test(tcase, bytes_behind_the_end_are_refused);
 	tcase_add_test(tcase, a_changed_capture_does_no_harm);

@@ -7,6 +7,7 @@
 #include "conf_fixture.h"
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
@@ -606,6 +607,125 @@ START_TEST(a_relative_path_becomes_an_absolute_one)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------- the control socket ---- */
+
+/* What is found in test.conf, below the test's folder unless `expected` is absolute; NULL: `error`. */
+static void expect_control_path(const char *text, const char *expected, int error)
+{
+	char *path, full[PATH_MAX];
+
+	write_file("test.conf", text);
+	snprintf(full, sizeof(full), "%s/test.conf", folder);
+	errno = 0;
+	path = config_control_path(full);
+	if (!expected) {
+		ck_assert_msg(!path, "found %s in: %s", path, text);
+		ck_assert_msg(errno == error, "%s: %s", strerror(errno), text);
+		return;
+	}
+	ck_assert_msg(path, "%s: %s", strerror(errno), text);
+	snprintf(full, sizeof(full), "%s%s%s", *expected == '/' ? "" : folder,
+		 *expected == '/' ? "" : "/", expected);
+	ck_assert_str_eq(path, full);
+	free(path);
+}
+
+START_TEST(the_control_path_means_what_it_means_in_a_load)
+{
+	struct config *config = load("control { mode 600; path run/ctl }\n"
+				     "service a { listen *:7001; handler echo }");
+	char *path;
+
+	ck_assert_ptr_null(config); /* There is no folder run. */
+	make_folder("run");
+	conf_errors_cleanup(&errors);
+	config = load("control { mode 600; path run/ctl }\n"
+		      "service a { listen *:7001; handler echo }");
+	expect_no_errors(config);
+	path = config_control_path(config->path);
+	ck_assert_ptr_nonnull(path);
+	ck_assert_str_eq(path, config->control.path);
+	free(path);
+	config_unref(config);
+}
+END_TEST
+
+START_TEST(the_control_path_is_found_in_a_broken_file)
+{
+	static const char *const around[][2] = {
+		{ "", "" },
+		{ "service a { listen nowhere:x; handler ecko; zebra 7 }\n", "" },
+		{ "", "\nlog\nuser nobody-of-this-name" },
+		{ "pidfile ${MU_TEST_NOT_SET}\n", "" },
+		{ "log \"stderr\n", "" },
+		{ "}\n", "" },
+		{ "service a {\nlisten *:80\n", "\nservice b { listen *:81 }" },
+		{ "service a { timeout {\n", "" },
+		{ "service a { handler \"x }\n", "\n}" },
+		{ "control { mode 600 }\n", "" },
+		{ "include missing.conf\ninclude test.conf\n", "" },
+		{ "", "\nservice a {" },
+	};
+	char text[1024];
+
+	for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
+		snprintf(text, sizeof(text), "%scontrol { path /run/ctl; mode 9 }%s", around[i][0],
+			 around[i][1]);
+		expect_control_path(text, "/run/ctl", 0);
+	}
+	expect_control_path("service a {\ncontrol {\n path /run/ctl\n", "/run/ctl", 0);
+}
+END_TEST
+
+START_TEST(the_control_path_may_be_in_another_file_or_a_variable)
+{
+	make_folder("conf.d");
+	write_file("conf.d/control.conf", "control { path ctl }");
+	write_file("conf.d/zebra.conf", "service {");
+	expect_control_path("include conf.d/*.conf", "conf.d/ctl", 0);
+	setenv("MU_TEST_FOLDER", "/run/here", 1);
+	expect_control_path("control { path ${MU_TEST_FOLDER}/ctl }", "/run/here/ctl", 0);
+	expect_control_path("control { path ${MU_TEST_NOT_SET:-/run/there}/ctl }", "/run/there/ctl",
+			    0);
+	unsetenv("MU_TEST_FOLDER");
+}
+END_TEST
+
+START_TEST(no_control_path_says_why)
+{
+	expect_control_path("", NULL, ENOENT);
+	expect_control_path("control { mode 600 }\nservice a { zebra 7 }", NULL, ENOENT);
+	/* In a block that is whole it is something else's. */
+	expect_control_path("service a { handler full { control { path /x } } }", NULL, ENOENT);
+	expect_control_path("control { path ${MU_TEST_NOT_SET}/ctl }", NULL, EINVAL);
+	expect_control_path("control { path }", NULL, EINVAL);
+	expect_control_path("control { path '' }", NULL, EINVAL);
+	expect_control_path("control { path /run/a /run/b }", NULL, EINVAL);
+	expect_control_path("include missing.conf", NULL, EINVAL);
+	ck_assert_ptr_null(config_control_path("/no/such/file.conf"));
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_ptr_null(config_control_path(folder));
+	ck_assert_int_eq(errno, EINVAL);
+}
+END_TEST
+
+START_TEST(the_control_path_of_a_relative_file_is_absolute)
+{
+	char before[PATH_MAX], here[PATH_MAX - 8], expected[PATH_MAX], *path;
+
+	write_file("test.conf", "control { path ctl }");
+	ck_assert_ptr_nonnull(getcwd(before, sizeof(before)));
+	ck_assert_int_eq(chdir(folder), 0);
+	ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
+	path = config_control_path("test.conf");
+	ck_assert_int_eq(chdir(before), 0);
+	ck_assert_ptr_nonnull(path);
+	snprintf(expected, sizeof(expected), "%s/ctl", here);
+	ck_assert_str_eq(path, expected);
+	free(path);
+}
+END_TEST
+
 /* -------------------------------------------------------------------------------------- CPUs ---- */
 
 START_TEST(a_quota_is_the_smallest_on_the_way_up)
@@ -669,6 +789,11 @@ int main(void)
 	tcase_add_test(tcase, the_modules_block_is_filled_for_the_worker);
 	tcase_add_test(tcase, a_configuration_is_counted);
 	tcase_add_test(tcase, a_relative_path_becomes_an_absolute_one);
+	tcase_add_test(tcase, the_control_path_means_what_it_means_in_a_load);
+	tcase_add_test(tcase, the_control_path_is_found_in_a_broken_file);
+	tcase_add_test(tcase, the_control_path_may_be_in_another_file_or_a_variable);
+	tcase_add_test(tcase, no_control_path_says_why);
+	tcase_add_test(tcase, the_control_path_of_a_relative_file_is_absolute);
 	tcase_add_test(tcase, a_quota_is_the_smallest_on_the_way_up);
 	return unit_main("config", tcase);
 }

@@ -342,6 +342,19 @@ static int other_ids(const char *user, const char *group, struct conf_ids *ids_r
 	return other_owner(user, &ids_r->uid, reason_r);
 }
 
+static int swapped_ids(const char *user, const char *group, struct conf_ids *ids_r, gid_t **group_r,
+		       char *reason_r)
+{
+	gid_t first;
+
+	if (fixture_ids(user, group, ids_r, group_r, reason_r) < 0)
+		return -1;
+	first = (*group_r)[0];
+	(*group_r)[0] = (*group_r)[1];
+	(*group_r)[1] = first;
+	return 0;
+}
+
 static int other_cpus(void)
 {
 	return 8;
@@ -382,13 +395,23 @@ START_TEST(a_user_with_another_number_or_other_groups_is_a_change)
 {
 	expect_other_answers(HERE "workers 1; user anna }",
 			     "service a: changed: user anna (uid 1001) -> anna (uid 2002); "
-			     "group gid 100, groups 100 27 -> gid 100, groups 100\n");
+			     "group gid 100, groups 27 100 -> gid 100, groups 100\n");
 	expect_other_answers(HERE "workers 1; socket { owner anna } }",
 			     "service a: changed: socket { owner } anna (uid 1001) -> "
 			     "anna (uid 2002)\n");
 	expect_other_answers("control { path /run/c; owner anna }\n" HERE "workers 1 }",
 			     "service a: unchanged, its workers stay\n"
 			     "control { owner }: changed: anna (uid 1001) -> anna (uid 2002)\n");
+}
+END_TEST
+
+START_TEST(groups_in_another_order_are_no_change)
+{
+	static const char text[] = "service a { listen *:80; handler echo; user anna }";
+	struct resolver_ops ops = fixture_ops;
+
+	ops.ids = swapped_ids;
+	expect_plan(load(text), load_with(text, &ops), "nothing changes\n");
 }
 END_TEST
 
@@ -569,6 +592,7 @@ int main(void)
 	tcase_add_test(tcase, the_top_level_has_lines_of_its_own);
 	tcase_add_test(tcase, a_name_with_other_addresses_is_a_change);
 	tcase_add_test(tcase, a_user_with_another_number_or_other_groups_is_a_change);
+	tcase_add_test(tcase, groups_in_another_order_are_no_change);
 	tcase_add_test(tcase, another_number_of_cpus_is_a_change_where_it_counts);
 	tcase_add_test(tcase, a_file_of_a_modules_block_that_was_written_to_is_a_change);
 	tcase_add_test(tcase, another_file_is_told_by_its_name);

@@ -701,6 +701,71 @@ START_TEST(without_a_cache_all_is_the_same)
 }
 END_TEST
 
+START_TEST(health_says_whether_to_send_more_clients)
+{
+	const char *got;
+
+	temp_write(&folder, "healthz", "a file");
+	ck_has(ask("GET /healthz HTTP/1.1\r\n" H "\r\n"), "\r\n\r\na file");
+	conf.health = "/healthz";
+	restart();
+	got = ask("GET /healthz?full HTTP/1.1\r\n" H "\r\n");
+	ck_has(got, "HTTP/1.1 200 OK\r\n");
+	ck_has(got, "Cache-Control: no-store\r\n");
+	ck_has(got, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 6\r\n");
+	ck_has(got, "\r\n\r\nready\n");
+	worker.closing = true;
+	got = ask("GET /healthz HTTP/1.1\r\n" H "\r\nHEAD /healthz HTTP/1.1\r\n" H "\r\n"
+		  "GET /a.txt HTTP/1.1\r\n" H "\r\n");
+	ck_assert_int_eq(count(got, "HTTP/1.1 503 Service Unavailable\r\n"), 2);
+	ck_assert_int_eq(count(got, "Content-Length: 10\r\n"), 2);
+	ck_assert_int_eq(count(got, "\r\n\r\nnot ready\n"), 1);
+	/* All else goes on, and so does the connection. */
+	ck_has(got, "\r\n\r\nhello");
+	ck_has_not(got, "Connection");
+	ck_assert_int_eq(status_of(ask("POST /healthz HTTP/1.1\r\n" H "\r\n")), 405);
+	worker.closing = false;
+	ck_has(ask("HEAD /healthz HTTP/1.1\r\n" H "\r\n"), "HTTP/1.1 200 OK\r\n");
+	for (const char *const *other = (const char *const[]){ "/health", "/healthz/", "/", NULL };
+	     *other; other++) {
+		char request[100];
+
+		snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" H "\r\n", *other);
+		ck_has_not(ask(request), "ready");
+	}
+}
+END_TEST
+
+static const char *refusal_of(const char *input)
+{
+	static char answer[4096];
+
+	prepare(input);
+	mu_http.refuse(&conn, state);
+	snprintf(answer, sizeof answer, "%s", conn.output);
+	ck_assert(conn.lingered);
+	ck_assert_uint_eq(conn.requests, 0);
+	fake_conn_cleanup(&conn);
+	return answer;
+}
+
+START_TEST(who_is_refused_is_told_to_come_back)
+{
+	const char *got = refusal_of("GET /a.txt HTTP/1.1\r\n" H "\r\n");
+
+	ck_has(got, "HTTP/1.1 503 Service Unavailable\r\n");
+	ck_has(got, "Connection: close\r\n");
+	ck_has(got, "Retry-After: 1\r\n");
+	ck_has(got, "<h1>503 Service Unavailable</h1>");
+	/* Nothing has come yet, or half a line. */
+	ck_has(refusal_of(""), "<h1>503");
+	ck_has(refusal_of("HEA"), "<h1>503");
+	got = refusal_of("HEAD /a.txt HTTP/1.1\r\n" H "\r\n");
+	ck_has(got, "HTTP/1.1 503");
+	ck_has_not(got, "<h1>");
+}
+END_TEST
+
 START_TEST(a_configuration_is_checked)
 {
 	static const char *const index[] = { "index.html", "sub/index.html", "" };
@@ -720,6 +785,11 @@ START_TEST(a_configuration_is_checked)
 	mu_http.check(&conf, &report);
 	ck_assert_str_eq(report.text, "root: /dev/null is not a folder\n");
 	conf.root = folder.path;
+	report.text[0] = '\0';
+	conf.health = "healthz";
+	mu_http.check(&conf, &report);
+	ck_assert_str_eq(report.text,
+			 "health: \"healthz\" is no path of a request: it begins with /\n");
 }
 END_TEST
 
@@ -771,6 +841,8 @@ int main(void)
 	tcase_add_test(tcase, a_client_that_is_gone_is_not_written_to_again);
 	tcase_add_test(tcase, the_server_field_can_be_left_out);
 	tcase_add_test(tcase, without_a_cache_all_is_the_same);
+	tcase_add_test(tcase, health_says_whether_to_send_more_clients);
+	tcase_add_test(tcase, who_is_refused_is_told_to_come_back);
 	tcase_add_test(tcase, a_configuration_is_checked);
 	tcase_add_test(tcase, a_root_that_is_gone_keeps_a_worker_from_starting);
 	return unit_main("http", tcase);

@@ -90,6 +90,31 @@ START_TEST(a_long_text_is_one_line_all_the_same)
 }
 END_TEST
 
+START_TEST(the_last_error_is_kept_for_others_to_read)
+{
+	char kept[32];
+
+	memset(kept, 'x', sizeof(kept));
+	kept[0] = '\0';
+	log_keep_errors(kept, 16);
+	log_warning("not this");
+	ck_assert_str_eq(kept, "");
+	log_err("first");
+	log_line(LOG_CRIT, "a\nb");
+	ck_assert_str_eq(kept, "a\\nb");
+	log_err("%s", "what is too long for it is cut");
+	ck_assert_uint_le(strlen(kept), 15);
+	ck_assert_uint_gt(strlen(kept), 8);
+	ck_assert_int_eq(strncmp(kept, "what is too long", strlen(kept)), 0);
+	ck_assert_int_eq(kept[16], 'x');
+	log_keep_errors(NULL, 0);
+	log_err("nobody");
+	ck_assert_int_eq(strncmp(kept, "what", 4), 0);
+	written();
+	ck_assert_ptr_nonnull(strstr(text, "what is too long for it is cut\n"));
+}
+END_TEST
+
 START_TEST(the_journal_gets_a_priority_and_no_time)
 {
 	struct log_target target = { .kind = LOG_TO_STDERR, .level = LOG_INFO };
@@ -137,6 +162,7 @@ int main(void)
 	tcase_add_test(tcase, what_is_less_urgent_is_dropped);
 	tcase_add_test(tcase, a_client_cannot_forge_a_line);
 	tcase_add_test(tcase, a_long_text_is_one_line_all_the_same);
+	tcase_add_test(tcase, the_last_error_is_kept_for_others_to_read);
 	tcase_add_test(tcase, the_journal_gets_a_priority_and_no_time);
 	tcase_add_test(tcase, a_file_is_opened_for_appending);
 	return unit_main("log", tcase);

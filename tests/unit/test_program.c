@@ -101,7 +101,8 @@ END_TEST
 
 START_TEST(arguments_are_copied_without_those_of_an_upgrade)
 {
-	char name[] = "musterd", resume[] = "--resume=7", conf[] = "-c", file[] = "--resume=x";
+	char name[] = "musterd", resume[] = "--adopt-state=7", conf[] = "-c",
+	     file[] = "--adopt-state=x";
 	char *argv[] = { name, resume, conf, file, NULL }, **again;
 	struct program program;
 
@@ -109,13 +110,13 @@ START_TEST(arguments_are_copied_without_those_of_an_upgrade)
 	name[0] = 'X';
 	ck_assert_str_eq(program.argv[0], "musterd");
 	ck_assert_str_eq(program.argv[1], "-c");
-	ck_assert_str_eq(program.argv[2], "--resume=x"); /* a strange name, but the user's */
+	ck_assert_str_eq(program.argv[2], "--adopt-state=x"); /* a strange name, but the user's */
 	ck_assert_ptr_null(program.argv[3]);
 	again = program_arguments(&program, PROGRAM_CHECK, INT_MAX);
 	ck_assert_str_eq(again[0], "musterd");
 	ck_assert_str_eq(again[1], "--check-state=2147483647");
 	ck_assert_str_eq(again[2], "-c");
-	ck_assert_str_eq(again[3], "--resume=x");
+	ck_assert_str_eq(again[3], "--adopt-state=x");
 	ck_assert_ptr_null(again[4]);
 	free(again);
 	program_cleanup(&program);

@@ -103,6 +103,10 @@ static int serve(struct mu_conn *conn, void *state)
 		sink(first);
 	if (line[0] == 'W')
 		mu_sleep(conn, 100);
+	if (line[0] == 'R') {
+		mu_printf(conn, "%s\n", mu_is_ready(mu_worker_of(conn)) ? "yes" : "no");
+		return mu_park(conn);
+	}
 	if (line[0] == 'E')
 		mu_log(conn, MU_ERR, "bad\n%s", "luck");
 	if (mu_write(conn, line, (size_t)n) < 0)
@@ -153,6 +157,7 @@ START_TEST(a_paused_worker_serves_what_it_has_and_takes_nothing)
 	one = ask("a\n");
 	client_expect(one, "a\n");
 	worker_fixture_send(&fixture, RECORD_PAUSE, 0, 0);
+	worker_fixture_settle(&fixture);
 	two = ask("b\n");
 	worker_fixture_send(&fixture, RECORD_TRY_ACCEPT, 0, 0);
 	client_send(one, "c\n");
@@ -217,6 +222,26 @@ START_TEST(a_paused_worker_drains)
 }
 END_TEST
 
+START_TEST(a_service_that_is_closing_serves_on_but_is_not_ready)
+{
+	int one, two;
+
+	begin(&lines, _i);
+	worker_fixture_go(&fixture);
+	one = ask("R\n");
+	client_expect(one, "yes\n");
+	worker_fixture_send(&fixture, RECORD_CLOSING, 0, 0);
+	worker_fixture_settle(&fixture);
+	client_send(one, "R\n");
+	client_expect(one, "no\n");
+	close(one);
+	two = ask("R\na\n");
+	client_expect(two, "no\na\n");
+	close(two);
+	stop();
+}
+END_TEST
+
 /* ---- TRACE ---- */
 
 static bool is_in_trace(const char *what)
@@ -260,9 +285,11 @@ START_TEST(a_worker_that_waits_is_not_disturbed_by_being_asked)
 
 	begin(&lines, _i);
 	worker_fixture_start(&fixture);
-	kill(fixture.pid, SIGUSR2);
-	worker_fixture_expect_trace(&fixture, trace, sizeof(trace));
-	ck_in_trace("control_wait+0x");
+	/* It may still be on its way from READY to there. */
+	do {
+		kill(fixture.pid, SIGUSR2);
+		worker_fixture_expect_trace(&fixture, trace, sizeof(trace));
+	} while (!is_in_trace("control_wait+0x"));
 	worker_fixture_send(&fixture, RECORD_GO, 0, 0);
 	worker_fixture_wait_state(&fixture, SLOT_IDLE);
 	kill(fixture.pid, SIGUSR2);
@@ -565,6 +592,34 @@ START_TEST(nobody_is_refused_while_a_sibling_has_room)
 }
 END_TEST
 
+START_TEST(a_sibling_that_is_idle_is_woken_for_whom_the_other_leaves_alone)
+{
+	static struct worker_fixture sibling;
+
+	begin(&polite, 1);
+	fixture.refuses = true;
+	worker_fixture_go(&fixture);
+	sibling = fixture;
+	sibling.refuses = false;
+	sibling.number = 2;
+	worker_fixture_go(&sibling);
+	while (fixture.board.slot[1].state != SLOT_IDLE)
+		sched_yield();
+	for (int i = 0; i < 100; i++) {
+		int fd = ask("a\n");
+
+		client_expect(fd, "a\n");
+		close(fd);
+	}
+	ck_assert_uint_eq(slot->refused, 0);
+	ck_assert_uint_eq(fixture.board.slot[1].accepted, 100);
+	worker_fixture_send(&sibling, RECORD_DRAIN, 0, 0);
+	worker_fixture_expect(&sibling, RECORD_GOODBYE);
+	ck_assert_int_eq(waitpid(sibling.pid, NULL, 0), sibling.pid);
+	stop();
+}
+END_TEST
+
 /* ---- the master's death ---- */
 
 static void begin_with_master(const struct mu_module *module, int mode, int64_t orphan_ms)
@@ -708,6 +763,7 @@ int main(int argc, char *argv[], char *envp[])
 	tcase_add_loop_test(tcase, a_paused_worker_serves_what_it_has_and_takes_nothing, 0, 2);
 	tcase_add_loop_test(tcase, a_pause_before_go_lasts_until_go, 0, 2);
 	tcase_add_loop_test(tcase, a_paused_worker_drains, 0, 2);
+	tcase_add_loop_test(tcase, a_service_that_is_closing_serves_on_but_is_not_ready, 0, 2);
 	tcase_add_loop_test(tcase, a_spinning_worker_says_where_and_goes_on, 0, 2);
 	tcase_add_loop_test(tcase, a_worker_that_waits_is_not_disturbed_by_being_asked, 0, 2);
 	tcase_add_loop_test(tcase, a_crash_says_where_and_is_that_crash, 0, 2 * faults_n);
@@ -723,6 +779,7 @@ int main(int argc, char *argv[], char *envp[])
 	tcase_add_loop_test(tcase, who_holds_on_to_a_refusal_is_closed_after_a_moment, 0, 2);
 	tcase_add_loop_test(tcase, without_a_word_it_is_closed, 0, 2);
 	tcase_add_loop_test(tcase, nobody_is_refused_while_a_sibling_has_room, 0, 2);
+	tcase_add_test(tcase, a_sibling_that_is_idle_is_woken_for_whom_the_other_leaves_alone);
 	tcase_add_loop_test(tcase, a_spinning_orphan_leaves_the_address_and_is_ended, 0, 2);
 	tcase_add_loop_test(tcase, a_stopped_orphan_goes, 0, 2);
 	tcase_add_loop_test(tcase, an_orphan_in_a_request_may_finish_it, 0, 2);

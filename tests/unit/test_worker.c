@@ -595,6 +595,7 @@ END_TEST
 
 START_TEST(a_new_log_descriptor_is_used)
 {
+	const struct log_target target = { .kind = LOG_TO_FILE, .level = LOG_INFO };
 	int fd, log[2];
 	char text[4096];
 	ssize_t n;
@@ -603,7 +604,9 @@ START_TEST(a_new_log_descriptor_is_used)
 	fixture.service.request_ms = 30;
 	worker_fixture_go(&fixture);
 	ck_assert_int_eq(pipe(log), 0);
-	ck_assert_int_eq(record_send(fixture.control, RECORD_REOPEN, 0, 0, log[1]), 0);
+	ck_assert_int_eq(
+		record_send(fixture.control, RECORD_REOPEN, 0, log_target_encode(&target), log[1]),
+		0);
 	close(log[1]);
 	fd = client_connect(&fixture);
 	client_expect(fd, "late");

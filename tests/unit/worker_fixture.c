@@ -43,6 +43,7 @@ void worker_fixture_init(struct worker_fixture *fixture, const struct mu_module 
 		.park_ms = 10000,
 		.orphan_ms = 2000,
 	};
+	fixture->number = 1;
 	ck_assert_int_eq(board_init(&fixture->board, 2), 0);
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	fixture->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -61,7 +62,7 @@ static void run_child(struct worker_fixture *fixture, int control, int log)
 				    .listener = &fixture->listener,
 				    .listeners = 1,
 				    .board = &fixture->board,
-				    .number = 1,
+				    .number = fixture->number,
 				    .generation = 1,
 				    .master = fixture->has_master ? getppid() : 0,
 				    .refuses = fixture->refuses };
@@ -180,12 +181,15 @@ void worker_fixture_expect_trace(struct worker_fixture *fixture, char *text, siz
 
 void worker_fixture_settle(struct worker_fixture *fixture)
 {
+	const struct log_target target = { .kind = LOG_TO_FILE, .level = LOG_DEBUG };
 	int log[2];
 	ssize_t n;
 
 	/* The new log is taken after what came before it, and then nobody writes to the old one. */
 	ck_assert_int_eq(pipe(log), 0);
-	ck_assert_int_eq(record_send(fixture->control, RECORD_REOPEN, 0, 0, log[1]), 0);
+	ck_assert_int_eq(
+		record_send(fixture->control, RECORD_REOPEN, 0, log_target_encode(&target), log[1]),
+		0);
 	close(log[1]);
 	do {
 		struct pollfd pollfd = { .fd = fixture->log, .events = POLLIN };

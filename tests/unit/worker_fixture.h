@@ -15,6 +15,7 @@
 struct worker_fixture {
 	struct service_conf service; /* to be changed before the start */
 	bool refuses;                /* the same */
+	int number;                  /* of the worker and its slot; 1 */
 	bool has_master;             /* the worker's parent is another process than the test */
 	struct board board;
 	int listener, port;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What a service's handler says in its block. */
+#ifndef CONFIG_MODULE_H
+#define CONFIG_MODULE_H
+
+#include "config/errors.h"
+
+/* Fills the struct of the service's module. NULL with the errors added. */
+void *module_read(struct conf_context *context, const struct mu_module *const *modules,
+		  const struct mu_module *module, const struct conf_node *handler);
+/*
+ * Calls the module's check for it. False with the errors added. Not for the master: this is foreign code, and may
+ * look at files.
+ */
+bool module_check(struct conf_context *context, const struct mu_module *module,
+		  const struct conf_node *handler, void *block);
+
+/* The paths in such a struct, in the order of the module's table. NULL: *n_r is 0. */
+const char *const *module_paths(struct conf_context *context,
+				const struct mu_module *const *modules,
+				const struct mu_module *module, const void *block, size_t *n_r);
+
+#endif
