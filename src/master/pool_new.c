@@ -339,7 +339,6 @@ void pool_keep(struct pool *pool, struct config *config, const struct service_co
 	config_unref(pool->config);
 	pool->config = config;
 	pool->service = service;
-	pool_reset(pool);
 }
 
 static bool has_listener(const struct pool *pool, const struct open_listener *listener)
