@@ -193,6 +193,11 @@ static int adopt_totals(struct master *master, const struct saved *saved)
 		totals->refused = (uint64_t)from->refused;
 		totals->waits = (uint64_t)from->waits;
 		totals->deaths = (uint64_t)from->deaths;
+		totals->shown.accepted = (uint64_t)from->shown_accepted;
+		totals->shown.requests = (uint64_t)from->shown_requests;
+		totals->shown.limited = (uint64_t)from->shown_limited;
+		totals->shown.cut = (uint64_t)from->shown_cut;
+		totals->shown.refused = (uint64_t)from->shown_refused;
 	}
 	return 0;
 }
@@ -255,8 +260,6 @@ static void adopt_worker(struct pool *pool, const struct saved_worker *from)
 	worker->phase = (enum worker_phase)from->phase;
 	worker->pid = (pid_t)from->pid;
 	worker->started_at = from->started_at;
-	worker->fresh_since = worker->stopped_at = pool->master->loop.now;
-	worker->most = pool->service->connections;
 	worker->round = (unsigned)from->round;
 	worker->was_ready = from->was_ready;
 	worker->said_goodbye = from->said_goodbye;

@@ -72,6 +72,7 @@ struct saved_listener {
 struct saved_totals {
 	const char *service;
 	int64_t accepted, requests, limited, cut, refused, waits, deaths;
+	int64_t shown_accepted, shown_requests, shown_limited, shown_cut, shown_refused;
 };
 
 struct saved_pool {

@@ -74,9 +74,11 @@ static const struct field listener_fields[] = {
 };
 
 static const struct field totals_fields[] = {
-	STRING(totals, service), COUNT(totals, accepted), COUNT(totals, requests),
-	COUNT(totals, limited),  COUNT(totals, cut),      COUNT(totals, refused),
-	COUNT(totals, waits),    COUNT(totals, deaths),
+	STRING(totals, service),       COUNT(totals, accepted),      COUNT(totals, requests),
+	COUNT(totals, limited),        COUNT(totals, cut),           COUNT(totals, refused),
+	COUNT(totals, waits),          COUNT(totals, deaths),        COUNT(totals, shown_accepted),
+	COUNT(totals, shown_requests), COUNT(totals, shown_limited), COUNT(totals, shown_cut),
+	COUNT(totals, shown_refused),
 };
 
 static const struct field pool_fields[] = {

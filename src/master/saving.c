@@ -147,6 +147,11 @@ static int save_totals(struct saved *saved, const struct totals_list *list)
 			.refused = counted(totals->refused),
 			.waits = counted(totals->waits),
 			.deaths = counted(totals->deaths),
+			.shown_accepted = counted(totals->shown.accepted),
+			.shown_requests = counted(totals->shown.requests),
+			.shown_limited = counted(totals->shown.limited),
+			.shown_cut = counted(totals->shown.cut),
+			.shown_refused = counted(totals->shown.refused),
 		};
 	return 0;
 }
