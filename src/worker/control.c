@@ -125,7 +125,7 @@ void control_expire(struct worker *worker)
 {
 	enum expiry why = expiry_look(&worker->expiry, worker->rt.slot, worker->rt.now);
 
-	if (why == EXPIRY_NONE || worker->expired)
+	if (why == EXPIRY_NONE || worker->expired || worker->rt.draining)
 		return;
 	/* A master that does not read now is told in a later turn. */
 	worker->expired = record_send(worker->args->control, RECORD_EXPIRED, 0, why, -1) == 0;
