@@ -118,7 +118,7 @@ void control_read(struct worker *worker)
 	epoll_ctl(worker->rt.epoll, EPOLL_CTL_DEL, worker->args->control, NULL);
 	worker->orphan = true;
 	orphan_begin();
-	drain(worker, worker->args->service->orphan_ms, false, true);
+	drain(worker, orphan_work_ms(worker->args->service->orphan_ms), false, true);
 }
 
 void control_expire(struct worker *worker)

@@ -24,8 +24,9 @@ static struct {
 
 void orphan_begin(void)
 {
-	int64_t ms = orphan.limit_ms + ORPHAN_GRACE_MS;
-	struct itimerspec limit = { .it_value = { ms / 1000, ms % 1000 * 1000000 } };
+	struct itimerspec limit = {
+		.it_value = { orphan.limit_ms / 1000, orphan.limit_ms % 1000 * 1000000 },
+	};
 
 	if (orphan.begun)
 		return;

@@ -13,8 +13,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Beyond the orphan limit, within which a worker that listens ends by itself. */
 enum { ORPHAN_GRACE_MS = 500 };
+
+/*
+ * Of the orphan limit, at whose end all workers are gone, what the work in hand may take: the rest, a
+ * tenth, is for leaving in order.
+ */
+static inline int64_t orphan_work_ms(int64_t limit_ms)
+{
+	int64_t grace = limit_ms / 10;
+
+	return limit_ms - (grace < ORPHAN_GRACE_MS ? grace : ORPHAN_GRACE_MS);
+}
 
 /*
  * After the last change of user, which would undo it. acceptor: borrowed for good; master 0: its

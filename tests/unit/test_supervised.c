@@ -739,7 +739,7 @@ START_TEST(a_stopped_orphan_goes)
 {
 	int status;
 
-	begin_with_master(&lines, _i, 300);
+	begin_with_master(&lines, _i, 20000);
 	close(fixture.listener);
 	kill(fixture.pid, SIGSTOP);
 	wait_until(is_stopped);
@@ -748,6 +748,26 @@ START_TEST(a_stopped_orphan_goes)
 	wait_until(is_refused);
 	ck_assert_int_eq(waitpid(fixture.pid, &status, 0), fixture.pid);
 	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+START_TEST(the_orphan_limit_ends_with_all_gone)
+{
+	char data[2];
+	int fd;
+
+	ck_assert_int_eq(orphan_work_ms(2000), 1800);
+	ck_assert_int_eq(orphan_work_ms(60000), 59500);
+	ck_assert_int_eq(orphan_work_ms(1), 1);
+	begin_with_master(&lines, _i, 1000);
+	fd = ask("unfinished");
+	while (!slot->accepted)
+		sched_yield();
+	close(fixture.control);
+	kill_master();
+	ck_assert_int_le(recv(fd, data, 1, 0), 0);
+	close(fd);
+	ck_assert_int_eq(waitpid(fixture.pid, NULL, 0), fixture.pid);
 }
 END_TEST
 
@@ -775,7 +795,7 @@ START_TEST(a_sigcont_or_a_master_that_executes_another_program_is_no_death)
 {
 	int fd, status;
 
-	begin_with_master(&lines, _i, 300);
+	begin_with_master(&lines, _i, 20000);
 	kill(fixture.pid, SIGCONT);
 	/* SIGUSR1 makes it execute a program that only waits. */
 	kill(fixture.master, SIGUSR1);
@@ -824,6 +844,7 @@ int main(int argc, char *argv[], char *envp[])
 	tcase_add_test(tcase, a_sibling_that_is_idle_is_woken_for_whom_the_other_leaves_alone);
 	tcase_add_loop_test(tcase, a_spinning_orphan_leaves_the_address_and_is_ended, 0, 2);
 	tcase_add_loop_test(tcase, a_stopped_orphan_goes, 0, 2);
+	tcase_add_loop_test(tcase, the_orphan_limit_ends_with_all_gone, 0, 2);
 	tcase_add_loop_test(tcase, an_orphan_in_a_request_may_finish_it, 0, 2);
 	tcase_add_loop_test(tcase, a_sigcont_or_a_master_that_executes_another_program_is_no_death,
 			    0, 2);
