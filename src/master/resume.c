@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "master/saved.h"
 #include "master/state.h"
-#include "master/watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -234,8 +233,6 @@ static void adopt_worker(struct pool *pool, const struct saved_worker *from)
 	worker->phase = (enum worker_phase)from->phase;
 	worker->pid = (pid_t)from->pid;
 	worker->started_at = from->started_at;
-	worker->fresh_since = worker->stopped_at = pool->master->loop.now;
-	worker->most = pool->service->connections;
 	worker->round = (unsigned)from->round;
 	worker->was_ready = from->was_ready;
 	worker->stopped = from->stopped;
@@ -245,7 +242,6 @@ static void adopt_worker(struct pool *pool, const struct saved_worker *from)
 	worker->because = from->because[0] ? from->because : NULL;
 	if (from->deadline)
 		deadline_set(deadlines, &worker->deadline, from->deadline);
-	watch_begin(pool);
 	if (control < 0 || worker_watch(worker, control) == 0)
 		return;
 	log_err("cannot hear worker %s %d (pid %d): %s", pool->service->name, worker->number,
