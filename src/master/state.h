@@ -88,8 +88,7 @@ struct master {
 	unsigned serving;       /* the generation that serves; 0: none yet */
 	int64_t started_at;
 	struct upgrade upgrade;
-	struct saved *
-		resumed; /* we took over from another program: what it said; texts are borrowed from it */
+	struct saved *resumed; /* what the program before us said; texts are borrowed; NULL: none */
 	unsigned killed, cut; /* workers killed and connections cut while stopping */
 	struct oom oom;
 };

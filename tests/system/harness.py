@@ -361,8 +361,14 @@ class Server:
         """USR2, and waits until another image of the program serves under the same process id."""
         before, image = self.notify.count(), program_image(self.pid)
         self.send_signal(signal.SIGUSR2)
+
+        def over():
+            self.notify.poll()
+            for _, fields in self.notify.seen[before:]:
+                assert not fields.get("STATUS", "").startswith("Upgrade refused"), fields["STATUS"]
+            return program_image(self.pid) != image
+        wait_for(over, "another image of the program", seconds)
         self.wait_ready(before, seconds)
-        assert program_image(self.pid) != image, "READY=1 came, but of the old program"
 
     def wait_exit(self, status=0, seconds=40.0):
         """Waits for the end; its status must be the one given (None: any)."""
