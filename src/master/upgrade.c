@@ -314,7 +314,6 @@ static void become(struct master *master)
 	reap_tell_rest(master);
 	if (handover_init(&handover, master, PROGRAM_RESUME) == 0 &&
 	    saved_each_fd(handover.saved, keep_at_exec, NULL) == 0) {
-		reap_tell_rest(master);
 		log_info("upgrade: %s, version %s, takes over", program->path, upgrade->successor);
 		handover_run(&handover);
 	}
