@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "master/saved.h"
 #include "master/state.h"
-#include "master/watch.h"
 
 #include <bsd/string.h>
 #include <errno.h>
@@ -272,7 +271,6 @@ static void adopt_worker(struct pool *pool, const struct saved_worker *from)
 	adopt_health(worker, from);
 	if (from->deadline)
 		deadline_set(deadlines, &worker->deadline, from->deadline);
-	watch_begin(pool);
 	if (control < 0 || worker_watch(worker, control) == 0)
 		return;
 	log_err("cannot hear worker %s %d (pid %d): %s", pool->service->name, worker->number,
