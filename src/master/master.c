@@ -86,11 +86,11 @@ static void pool_left(struct master *master, struct pool *pool)
 	pool_free(pool);
 }
 
-void notify_status(const struct master *master)
+void notify_status(const struct master *master, bool ready)
 {
 	size_t services = master->config ? master->config->services : 0;
 	const struct pool *pool;
-	char degraded[256] = "";
+	char degraded[256] = "", prefix[64] = "";
 
 	TAILQ_FOREACH (pool, &master->pools, link) {
 		if (pool->phase != POOL_SERVING || !pool->degraded)
@@ -98,8 +98,10 @@ void notify_status(const struct master *master)
 		strlcat(degraded, degraded[0] ? ", " : "; degraded: ", sizeof(degraded));
 		strlcat(degraded, pool->service->name, sizeof(degraded));
 	}
-	systemd_notify(&master->systemd, "STATUS=Serving: %zu service%s, generation %u%s", services,
-		       plural((long)services), master->generation, degraded);
+	if (ready)
+		snprintf(prefix, sizeof(prefix), "READY=1\nMAINPID=%d\n", (int)getpid());
+	systemd_notify(&master->systemd, "%sSTATUS=Serving: %zu service%s, generation %u%s", prefix,
+		       services, plural((long)services), master->generation, degraded);
 }
 
 /* After each turn: what follows from all that happened in it. True: there is more to do at once. */

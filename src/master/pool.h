@@ -91,8 +91,8 @@ struct pool *pool_new(struct master *master, struct config *config,
 struct saved_pool;
 /*
  * Takes over a pool that the program before us had: its board (given), its counters, and these listeners, each
- * with a reference. Its workers are the caller's to fill in. NULL with *error_r malloc'd, and the board is still
- * the caller's.
+ * with a reference. Its workers are the caller's to fill in. NULL with *error_r malloc'd: what was taken over already
+ * is not given back, the master has to end.
  */
 struct pool *pool_adopt(struct master *master, struct config *config,
 			const struct service_conf *service, const struct saved_pool *saved,

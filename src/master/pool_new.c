@@ -255,6 +255,23 @@ static void adopt_policy(struct policy *policy, const struct saved_pool *saved)
 	policy->shrink_at = saved->shrink_at;
 }
 
+static void adopt_queue(struct pool *pool, const struct saved_pool *saved)
+{
+	struct queue *queue = &pool->queue;
+
+	queue->state = (enum queue_state)saved->queue_state;
+	queue->at = saved->queue_at;
+	queue->waiting_since = saved->waiting_since;
+	queue->full_since = saved->full_since;
+	queue->full_seen = saved->full_seen;
+	/* Who watched was the program before us. */
+	if (queue->state == QUEUE_WATCHED || queue->state == QUEUE_WOKEN)
+		queue_rest(queue, pool->master->loop.now);
+	pool->full = saved->full;
+	pool->refused_before = (uint64_t)saved->refused_before;
+	pool->refuse_until = saved->refuse_until;
+}
+
 struct pool *pool_adopt(struct master *master, struct config *config,
 			const struct service_conf *service, const struct saved_pool *saved,
 			struct open_listener *const *listener, size_t listeners, char **error_r)
@@ -266,11 +283,15 @@ struct pool *pool_adopt(struct master *master, struct config *config,
 		goto fail;
 	pool->phase = saved->ending ? POOL_ENDING : POOL_SERVING;
 	pool->served = saved->served;
+	pool->paused = saved->paused;
 	pool->degraded = saved->degraded;
 	pool->cut = (unsigned)saved->cut;
 	pool->killed = (unsigned)saved->killed;
 	pool->ending_at = saved->ending_at;
 	adopt_policy(&pool->policy, saved);
+	adopt_queue(pool, saved);
+	if (saved->watch_at)
+		deadline_set(&master->loop.deadlines, &pool->watch, saved->watch_at);
 	for (size_t i = 0; i < listeners; i++) {
 		listener[i]->refs++;
 		if (add_listener(pool, listener[i]) < 0)
@@ -318,7 +339,6 @@ void pool_keep(struct pool *pool, struct config *config, const struct service_co
 	config_unref(pool->config);
 	pool->config = config;
 	pool->service = service;
-	pool_reset(pool);
 }
 
 static bool has_listener(const struct pool *pool, const struct open_listener *listener)

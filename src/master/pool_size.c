@@ -32,7 +32,9 @@ static int64_t idle_since(const struct worker *worker)
 	const struct slot *slot = &worker->pool->board.slot[worker->number - 1];
 	int64_t since = atomic_load_explicit(&slot->since_ms, memory_order_relaxed);
 
-	return since > worker->started_at ? since : worker->started_at;
+	return since > worker->started_at && since <= worker->pool->master->loop.now
+		       ? since
+		       : worker->started_at;
 }
 
 static void look_at_age(struct worker *worker, struct policy_counts *counts, int64_t now)
@@ -189,7 +191,7 @@ static void log_degraded(struct pool *pool, int64_t now)
 		return;
 	pool->degraded = degraded;
 	if (pool->phase == POOL_SERVING)
-		notify_status(pool->master);
+		notify_status(pool->master, false);
 }
 
 /* ----------------------------------------------------------------------------- the queue ---- */

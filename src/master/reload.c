@@ -427,9 +427,7 @@ static void announce(struct master *master, bool first, int workers)
 		 master->generation, services, plural((long)services), workers, plural(workers),
 		 took);
 	log_notice("%s: %s", first ? "ready" : "reloaded", text);
-	systemd_notify(&master->systemd,
-		       "READY=1\nMAINPID=%d\nSTATUS=Serving: %zu service%s, generation %u",
-		       (int)getpid(), services, plural((long)services), master->generation);
+	notify_status(master, true);
 	if (asprintf(&answer, "%s\n%s", text, plan ? plan : "") < 0)
 		answer = NULL;
 	finish(master, true, answer ? answer : text);

@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "master/saved.h"
 #include "master/state.h"
+#include "master/watch.h"
 
+#include <bsd/string.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +190,8 @@ static int adopt_totals(struct master *master, const struct saved *saved)
 		totals->requests = (uint64_t)from->requests;
 		totals->limited = (uint64_t)from->limited;
 		totals->cut = (uint64_t)from->cut;
+		totals->refused = (uint64_t)from->refused;
+		totals->waits = (uint64_t)from->waits;
 		totals->deaths = (uint64_t)from->deaths;
 	}
 	return 0;
@@ -220,6 +224,22 @@ static bool is_child(pid_t pid)
 	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+static void adopt_health(struct worker *worker, const struct saved_worker *from)
+{
+	worker->stopped = from->stopped;
+	worker->stopped_at = from->stopped_at;
+	worker->fresh_since = from->fresh_since;
+	worker->stuck_since = from->stuck_since;
+	worker->stuck_until = from->stuck_until;
+	worker->slow_since = from->slow_since;
+	worker->slow_said_at = from->slow_said_at;
+	worker->tracer = (pid_t)from->tracer;
+	worker->awaits_trace = from->awaits_trace;
+	worker->asked_at = from->asked_at;
+	worker->traced_at = from->traced_at;
+	worker->trace = from->trace[0] ? strdup(from->trace) : NULL;
+}
+
 static void adopt_worker(struct pool *pool, const struct saved_worker *from)
 {
 	struct worker *worker = &pool->worker[from->number - 1];
@@ -235,15 +255,21 @@ static void adopt_worker(struct pool *pool, const struct saved_worker *from)
 	worker->phase = (enum worker_phase)from->phase;
 	worker->pid = (pid_t)from->pid;
 	worker->started_at = from->started_at;
+	worker->fresh_since = worker->stopped_at = pool->master->loop.now;
+	worker->most = pool->service->connections;
 	worker->round = (unsigned)from->round;
 	worker->was_ready = from->was_ready;
-	worker->stopped = from->stopped;
 	worker->said_goodbye = from->said_goodbye;
 	worker->failed = from->failed;
 	worker->signalled = (int)from->signalled;
 	worker->because = from->because[0] ? from->because : NULL;
+	worker->most = (int)from->most;
+	worker->expired = (enum expiry)from->expired;
+	strlcpy(worker->reason, from->reason, sizeof(worker->reason));
+	adopt_health(worker, from);
 	if (from->deadline)
 		deadline_set(deadlines, &worker->deadline, from->deadline);
+	watch_begin(pool);
 	if (control < 0 || worker_watch(worker, control) == 0)
 		return;
 	log_err("cannot hear worker %s %d (pid %d): %s", pool->service->name, worker->number,

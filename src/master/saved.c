@@ -110,7 +110,8 @@ static const struct field listener_fields[] = {
 
 static const struct field totals_fields[] = {
 	STRING(totals, service), COUNT(totals, accepted), COUNT(totals, requests),
-	COUNT(totals, limited),  COUNT(totals, cut),      COUNT(totals, deaths),
+	COUNT(totals, limited),  COUNT(totals, cut),      COUNT(totals, refused),
+	COUNT(totals, waits),    COUNT(totals, deaths),
 };
 
 static const struct field pool_fields[] = {
@@ -129,6 +130,16 @@ static const struct field pool_fields[] = {
 	N(pool, grow, 0, SLOTS_MAX),
 	COUNT(pool, grow_at),
 	COUNT(pool, shrink_at),
+	N(pool, queue_state, 0, 4),
+	COUNT(pool, queue_at),
+	COUNT(pool, waiting_since),
+	COUNT(pool, full_since),
+	COUNT(pool, full_seen),
+	FLAG(pool, full),
+	COUNT(pool, refused_before),
+	COUNT(pool, refuse_until),
+	FLAG(pool, paused),
+	COUNT(pool, watch_at),
 	FLAG(pool, degraded),
 	N(pool, cut, 0, UINT_MAX),
 	N(pool, killed, 0, UINT_MAX),
@@ -150,11 +161,25 @@ static const struct field worker_fields[] = {
 	COUNT(worker, started_at),
 	N(worker, round, 0, UINT_MAX),
 	FLAG(worker, was_ready),
-	FLAG(worker, stopped),
 	FLAG(worker, said_goodbye),
 	FLAG(worker, failed),
+	INDEX(worker, most),
+	N(worker, expired, EXPIRY_NONE, EXPIRY_LIFETIME),
 	N(worker, signalled, 0, _NSIG),
 	STRING(worker, because),
+	STRING(worker, reason),
+	FLAG(worker, stopped),
+	COUNT(worker, stopped_at),
+	COUNT(worker, fresh_since),
+	COUNT(worker, stuck_since),
+	COUNT(worker, stuck_until),
+	COUNT(worker, slow_since),
+	COUNT(worker, slow_said_at),
+	INDEX(worker, tracer),
+	FLAG(worker, awaits_trace),
+	COUNT(worker, asked_at),
+	COUNT(worker, traced_at),
+	STRING(worker, trace),
 #ifdef MUSTERD_STATE_NEXT
 	MUSTERD_STATE_NEXT, /* what the next version would add, in tests */
 #endif

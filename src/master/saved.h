@@ -70,7 +70,7 @@ struct saved_listener {
 
 struct saved_totals {
 	const char *service;
-	int64_t accepted, requests, limited, cut, deaths;
+	int64_t accepted, requests, limited, cut, refused, waits, deaths;
 };
 
 struct saved_pool {
@@ -82,6 +82,9 @@ struct saved_pool {
 	int board;
 	int64_t slots;
 	int64_t offset, round, failures, retry_at, proven_at, grow, grow_at, shrink_at; /* policy */
+	int64_t queue_state, queue_at, waiting_since, full_since, full_seen; /* struct queue */
+	int64_t full, refused_before, refuse_until, paused;
+	int64_t watch_at;
 	int64_t degraded, cut, killed, ending_at;
 };
 
@@ -97,9 +100,16 @@ struct saved_worker {
 	int control;
 	int64_t deadline; /* 0: none */
 	int64_t started_at, round;
-	int64_t was_ready, stopped, said_goodbye, failed;
+	int64_t was_ready, said_goodbye, failed;
+	int64_t most;
+	int64_t expired; /* enum expiry */
 	int64_t signalled;
-	const char *because;
+	const char *because, *reason;
+	/* Its health. */
+	int64_t stopped, stopped_at, fresh_since, stuck_since, stuck_until;
+	int64_t slow_since, slow_said_at;
+	int64_t tracer, awaits_trace, asked_at, traced_at;
+	const char *trace;
 };
 
 /* The control socket, and those who wait for an answer there. */

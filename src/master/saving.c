@@ -142,6 +142,8 @@ static int save_totals(struct saved *saved, const struct totals_list *list)
 			.requests = counted(totals->requests),
 			.limited = counted(totals->limited),
 			.cut = counted(totals->cut),
+			.refused = counted(totals->refused),
+			.waits = counted(totals->waits),
 			.deaths = counted(totals->deaths),
 		};
 	return 0;
@@ -173,17 +175,32 @@ static void save_worker(struct saved *saved, const struct worker *worker, size_t
 		.started_at = worker->started_at,
 		.round = worker->round,
 		.was_ready = worker->was_ready,
-		.stopped = worker->stopped,
 		.said_goodbye = worker->said_goodbye,
 		.failed = worker->failed,
+		.most = worker->most,
+		.expired = worker->expired,
 		.signalled = worker->signalled,
 		.because = text_of(worker->because),
+		.reason = worker->reason,
+		.stopped = worker->stopped,
+		.stopped_at = worker->stopped_at,
+		.fresh_since = worker->fresh_since,
+		.stuck_since = worker->stuck_since,
+		.stuck_until = worker->stuck_until,
+		.slow_since = worker->slow_since,
+		.slow_said_at = worker->slow_said_at,
+		.tracer = worker->tracer,
+		.awaits_trace = worker->awaits_trace,
+		.asked_at = worker->asked_at,
+		.traced_at = worker->traced_at,
+		.trace = text_of(worker->trace),
 	};
 }
 
 static void save_pool(struct saved *saved, const struct pool *pool, int64_t config)
 {
 	const struct policy *policy = &pool->policy;
+	const struct queue *queue = &pool->queue;
 	size_t index = saved->pools++;
 
 	saved->pool[index] = (struct saved_pool){
@@ -202,6 +219,16 @@ static void save_pool(struct saved *saved, const struct pool *pool, int64_t conf
 		.grow = policy->grow,
 		.grow_at = policy->grow_at,
 		.shrink_at = policy->shrink_at,
+		.queue_state = queue->state,
+		.queue_at = queue->at,
+		.waiting_since = queue->waiting_since,
+		.full_since = queue->full_since,
+		.full_seen = queue->full_seen,
+		.full = pool->full,
+		.refused_before = counted(pool->refused_before),
+		.refuse_until = pool->refuse_until,
+		.paused = pool->paused,
+		.watch_at = pool->watch.at,
 		.degraded = pool->degraded,
 		.cut = pool->cut,
 		.killed = pool->killed,

@@ -88,8 +88,7 @@ struct master {
 	unsigned serving;       /* the generation that serves; 0: none yet */
 	int64_t started_at;
 	struct upgrade upgrade;
-	struct saved *
-		resumed; /* we took over from another program: what it said; texts are borrowed from it */
+	struct saved *resumed; /* what the program before us said; texts are borrowed; NULL: none */
 	unsigned killed, cut; /* workers killed and connections cut while stopping */
 	struct oom oom;
 };
@@ -98,8 +97,8 @@ struct master {
 int signals_init(struct master *master);
 void signals_cleanup(struct master *master);
 
-/* master.c: tells systemd how the running configuration does: serving, or what is degraded. */
-void notify_status(const struct master *master);
+/* master.c: tells systemd how the running configuration does: serving, and what is degraded; ready: and READY=1. */
+void notify_status(const struct master *master, bool ready);
 
 /* reap.c: all children that ended, stopped or went on. */
 void reap_children(struct master *master);

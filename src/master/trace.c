@@ -21,13 +21,13 @@ enum { FRAME_MAX = 256 };
 static const char *field(const char *status, const char *name)
 {
 	size_t len = strlen(name);
+	const char *line = status;
 
-	for (const char *line = status; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, name, len) == 0 && line[len] == ':')
-			return line + len + 1;
+	while (line && (strncmp(line, name, len) != 0 || line[len] != ':')) {
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
 	}
-	return NULL;
+	return line ? line + len + 1 : NULL;
 }
 
 void process_parse(struct process *process, const char *status)
@@ -42,7 +42,7 @@ void process_parse(struct process *process, const char *status)
 
 void process_look(struct process *process, pid_t pid)
 {
-	char path[64], text[8192];
+	char path[64], text[8192] = "";
 	ssize_t n;
 	int fd;
 

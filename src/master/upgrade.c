@@ -34,12 +34,13 @@ enum {
 
 static bool reload_is_idle(const struct master *master)
 {
-	return master->reload.phase == RELOAD_NONE && !master->reload.next;
+	const struct reload *reload = &master->reload;
+
+	return reload->phase == RELOAD_NONE && !reload->next && !reload->next_plan;
 }
 
 /* ------------------------------------------------------------------------------- outcomes ---- */
 
-/* Whoever asked hears of it. */
 static void conclude(struct master *master)
 {
 	struct upgrade *upgrade = &master->upgrade;
@@ -69,6 +70,7 @@ __attribute__((__format__(__printf__, 2, 3))) static void refuse(struct master *
 	upgrade->checker = 0;
 	log_err("upgrade refused, the running program goes on: %s", reason);
 	systemd_notify(&master->systemd, "STATUS=Upgrade refused: %s", reason);
+	control_answer(master, upgrade->ticket, false, reason);
 	conclude(master);
 }
 
@@ -309,8 +311,10 @@ static void become(struct master *master)
 		refuse(master, "%s was changed while it was checked: ask again", program->path);
 		return;
 	}
+	reap_tell_rest(master);
 	if (handover_init(&handover, master, PROGRAM_RESUME) == 0 &&
 	    saved_each_fd(handover.saved, keep_at_exec, NULL) == 0) {
+		reap_tell_rest(master);
 		log_info("upgrade: %s, version %s, takes over", program->path, upgrade->successor);
 		handover_run(&handover);
 	}
@@ -320,13 +324,15 @@ static void become(struct master *master)
 	handover_cleanup(&handover);
 }
 
+/* Whoever asked for the upgrade is told what comes of this reload. */
 void upgrade_roll(struct master *master)
 {
 	struct upgrade *upgrade = &master->upgrade;
 
 	upgrade->phase = UPGRADE_ROLLING;
 	upgrade->before = config_ref(master->config);
-	reload_request_roll(master);
+	if (reload_request_roll(master))
+		master->reload.next = upgrade->ticket;
 }
 
 static void watch_roll(struct master *master)
@@ -370,17 +376,29 @@ void upgrade_cleanup(struct master *master)
 unsigned upgrade_request(struct master *master)
 {
 	struct upgrade *upgrade = &master->upgrade;
-	const char *what = NULL;
 
+	if (is_stopping(master)) {
+		log_notice("no upgrade: the master is about to stop");
+		return 0;
+	}
 	if (!upgrade->queued)
 		upgrade->queued = ++master->tickets;
 	if (upgrade->phase != UPGRADE_NONE)
-		what = "an upgrade";
+		log_notice("an upgrade is under way: the next one follows it");
 	else if (!reload_is_idle(master))
-		what = "a reload";
-	if (what)
-		log_notice("%s is under way: the upgrade follows it", what);
+		log_notice("a reload is under way: the upgrade follows it");
 	return upgrade->queued;
+}
+
+static void forget(struct master *master)
+{
+	struct upgrade *upgrade = &master->upgrade;
+
+	if (upgrade->phase == UPGRADE_CHECKING || upgrade->phase == UPGRADE_CHECKED)
+		refuse(master, "it is about to stop");
+	if (upgrade->queued)
+		control_answer(master, upgrade->queued, false, "the master is about to stop");
+	upgrade->queued = 0;
 }
 
 void upgrade_settle(struct master *master)
@@ -389,13 +407,8 @@ void upgrade_settle(struct master *master)
 
 	if (upgrade->phase == UPGRADE_ROLLING)
 		watch_roll(master);
-	if (upgrade->phase == UPGRADE_NONE && upgrade->queued && master->phase == MASTER_STOPPING) {
-		upgrade->ticket = upgrade->queued;
-		upgrade->queued = 0;
-		refuse(master, "it is being stopped");
-	}
-	if (master->phase == MASTER_STOPPING && upgrade->phase != UPGRADE_NONE)
-		refuse(master, "it is being stopped");
+	if (is_stopping(master))
+		forget(master);
 	if (master->phase != MASTER_RUNNING || !reload_is_idle(master))
 		return;
 	if (upgrade->phase == UPGRADE_CHECKED)

@@ -348,8 +348,8 @@ bool worker_is_serving(const struct worker *worker)
 
 void worker_view(const struct worker *worker, struct slot_view *view, int64_t now)
 {
-	slot_view_take(view, &worker->pool->board.slot[worker->number - 1],
-		       (uint32_t)worker->pool->service->connections, worker->started_at, now);
+	slot_view_take(view, &worker->pool->board.slot[worker->number - 1], (uint32_t)worker->most,
+		       worker->started_at, now);
 }
 
 int worker_connections(const struct worker *worker)
@@ -361,17 +361,12 @@ int worker_connections(const struct worker *worker)
 	return (int)(held < most ? held : most);
 }
 
-/* What a worker scribbled into its slot must not make the totals turn over. */
-static uint64_t believable(const _Atomic uint64_t *counter)
-{
-	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-
-	return value < (uint64_t)1 << 48 ? value : 0;
-}
-
 uint64_t worker_refused(const struct worker *worker)
 {
-	return believable(&worker->pool->board.slot[worker->number - 1].refused);
+	struct slot_view view;
+
+	worker_view(worker, &view, worker->pool->master->loop.now);
+	return view.refused;
 }
 
 void worker_drain(struct worker *worker, uint32_t flags, int64_t now)

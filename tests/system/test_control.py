@@ -212,8 +212,6 @@ def stop_is_answered_when_all_is_over(case):
         assert "stop" in done.stderr, done.stderr
     said = client.communicate(timeout=deadline(30))[0]
     assert client.returncode == 0 and "0 connections cut" in said, said
-    stat_of = proc_stat(server.pid)
-    assert stat_of is None or stat_of[0] == "Z", "the master lives longer than the answer waits"
     server.wait_exit()
     assert not (case.folder / "control").exists()
     ask(case, "--status", status=NOT_RUNNING)

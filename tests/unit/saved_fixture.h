@@ -54,9 +54,25 @@ static inline void fixture_pools(struct saved *saved)
 		  .deadline = 777,
 		  .started_at = 5,
 		  .was_ready = 1,
-		  .because = "the drain limit passed" },
-		{ .pool = 1, .number = 1, .phase = 3, .pid = 101, .control = 31, .because = "" },
-		{ .pool = 1, .number = 2, .phase = 1, .pid = 102, .control = -1, .because = "" },
+		  .because = "the drain limit passed",
+		  .reason = "",
+		  .trace = "" },
+		{ .pool = 1,
+		  .number = 1,
+		  .phase = 3,
+		  .pid = 101,
+		  .control = 31,
+		  .because = "",
+		  .reason = "",
+		  .trace = "" },
+		{ .pool = 1,
+		  .number = 2,
+		  .phase = 1,
+		  .pid = 102,
+		  .control = -1,
+		  .because = "",
+		  .reason = "",
+		  .trace = "" },
 	};
 
 	saved->pool = arena_alloc(saved->arena, sizeof(pool));
@@ -95,7 +111,7 @@ static inline struct saved *fixture_state(void)
 		{ .fd = 11, .asked = "unix:/run/www", .systemd_name = "", .dev = 5, .ino = -6 },
 		{ .fd = 12, .asked = "", .systemd_name = "web", .adopted = 1 },
 	};
-	static const struct saved_totals totals = { "www", 11, 12, 13, 14, 15 };
+	static const struct saved_totals totals = { "www", 11, 12, 13, 14, 0, 0, 15 };
 	static const struct saved_control control = { 40, "/run/control", 1, 2 };
 	static const struct saved_client client[] = { { 41, 9, 200, 0 }, { 42, 9, 201, 1000 } };
 	struct saved *saved = saved_new();

@@ -84,7 +84,7 @@ START_TEST(a_value_that_its_version_must_have_is_missed)
 	}
 	set_u32(bytes, HEAD_TOTAL, (uint32_t)len - 5);
 	ck_assert_ptr_null(saved_decode(bytes, len - 5, reason));
-	ck_assert_msg(strstr(reason, "worker 3, value 17") != NULL, "%s", reason);
+	ck_assert_msg(strstr(reason, "worker 3, value 31") != NULL, "%s", reason);
 	free(bytes);
 }
 END_TEST
