@@ -172,8 +172,10 @@ static void adopt_plain(struct master *master, const struct saved_master *from)
 	master->tickets = (unsigned)from->tickets;
 	master->upgrade.ticket = (unsigned)from->ticket;
 	master->upgrade.queued = (unsigned)from->queued;
-	master->pidfile.fd = from->pidfile;
-	master->pidfile.path = strdup(from->pidfile_path);
+	master->pidfile = PIDFILE_NONE;
+	if (from->pidfile >= 0)
+		master->pidfile =
+			(struct pidfile){ .fd = from->pidfile, .path = strdup(from->pidfile_path) };
 }
 
 static int adopt_totals(struct master *master, const struct saved *saved)
