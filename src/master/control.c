@@ -4,8 +4,10 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "master/saved.h"
 #include "master/state.h"
 
+#include <bsd/string.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -343,20 +345,31 @@ static void take_client(struct master *master, int fd)
 	expect(client, CONTROL_READING, EPOLLIN);
 }
 
-void control_adopt(struct master *master, int fd, unsigned ticket, pid_t pid, uid_t uid)
+void control_adopt(struct master *master, const struct saved_client *saved)
 {
 	struct control_client *client = find_place(&master->control, true);
+	enum control_phase phase = (enum control_phase)saved->phase;
+	int fd = saved->fd;
 
 	if (!client || loop_add(&master->loop, &client->source, fd, on_client, client) < 0) {
 		fd_close(&fd);
 		return;
 	}
 	client->fd = fd;
-	client->pid = pid;
-	client->uid = uid;
-	client->allowed = true;
-	client->ticket = ticket;
-	expect(client, CONTROL_WAITING, 0);
+	client->pid = (pid_t)saved->pid;
+	client->uid = (uid_t)saved->uid;
+	client->allowed = saved->allowed;
+	client->ticket = (unsigned)saved->ticket;
+	client->got = strlcpy(client->line, saved->line, sizeof(client->line));
+	if (client->got >= sizeof(client->line))
+		client->got = sizeof(client->line) - 1;
+	client->answer = phase == CONTROL_ANSWERING ? strdup(saved->answer) : NULL;
+	client->len = client->answer ? strlen(client->answer) : 0;
+	client->sent = 0;
+	expect(client, phase,
+	       phase == CONTROL_READING     ? EPOLLIN
+	       : phase == CONTROL_ANSWERING ? EPOLLOUT
+					    : 0);
 }
 
 static void watch(struct master *master);
@@ -476,6 +489,29 @@ void control_cleanup(struct master *master)
 	}
 }
 
+static struct listener_options options_of(const struct conf_control *conf)
+{
+	return (struct listener_options){ .backlog = CONTROL_BACKLOG,
+					  .mode = conf->mode,
+					  .owner = conf->owner,
+					  .group = conf->group };
+}
+
+int control_adopt_socket(struct master *master, const struct saved_control *saved,
+			 const struct conf_control *conf, char **error_r)
+{
+	struct control_socket *socket = &master->control.socket;
+
+	if (listener_adopt(&socket->listener, saved->fd, error_r) < 0)
+		return -1;
+	socket->listener.adopted = false;
+	socket->listener.dev = (dev_t)saved->dev;
+	socket->listener.ino = (ino_t)saved->ino;
+	socket->options = options_of(conf);
+	watch(master);
+	return 0;
+}
+
 static bool is_same_path(const struct control_socket *running, const char *path)
 {
 	return running->listener.fd >= 0 &&
@@ -493,10 +529,7 @@ int control_open(struct control_socket *new, const struct control_socket *runnin
 	*new = control_none();
 	if (!conf->path)
 		return 0;
-	new->options = (struct listener_options){ .backlog = CONTROL_BACKLOG,
-						  .mode = conf->mode,
-						  .owner = conf->owner,
-						  .group = conf->group };
+	new->options = options_of(conf);
 	/* A file that somebody has removed is made again. */
 	if (is_same_path(running, conf->path) && listener_has_file(&running->listener)) {
 		new->kept = true;

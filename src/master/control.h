@@ -103,8 +103,16 @@ struct control_socket control_none(void);
  */
 void control_answer(struct master *master, unsigned ticket, bool ok, const char *text);
 
-/* After an upgrade: a client (fd is given) who waits for a ticket of the program that was. */
-void control_adopt(struct master *master, int fd, unsigned ticket, pid_t pid, uid_t uid);
+struct saved_client;
+struct saved_control;
+/* After an upgrade: a client of the program that was; its descriptor is given. */
+void control_adopt(struct master *master, const struct saved_client *saved);
+/*
+ * And the socket (its descriptor is given), as the running configuration has it. 0, or -1 with *error_r malloc'd,
+ * and the descriptor is still the caller's.
+ */
+int control_adopt_socket(struct master *master, const struct saved_control *saved,
+			 const struct conf_control *conf, char **error_r);
 
 /* --- command.c --- */
 

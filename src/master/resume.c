@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "master/saved.h"
 #include "master/state.h"
-#include "master/watch.h"
 
 #include <bsd/string.h>
 #include <errno.h>
@@ -167,12 +166,16 @@ static void adopt_plain(struct master *master, const struct saved_master *from)
 	master->daemon.error_file = from->error_file;
 	master->hangup_ignored = from->hangup_ignored;
 	master->generation = (unsigned)from->generation;
+	master->serving = (unsigned)from->serving;
+	master->started_at = from->started_at;
 	master->killed = (unsigned)from->killed;
 	master->tickets = (unsigned)from->tickets;
 	master->upgrade.ticket = (unsigned)from->ticket;
 	master->upgrade.queued = (unsigned)from->queued;
-	master->pidfile.fd = from->pidfile;
-	master->pidfile.path = strdup(from->pidfile_path);
+	master->pidfile = PIDFILE_NONE;
+	if (from->pidfile >= 0)
+		master->pidfile =
+			(struct pidfile){ .fd = from->pidfile, .path = strdup(from->pidfile_path) };
 }
 
 static int adopt_totals(struct master *master, const struct saved *saved)
@@ -191,6 +194,11 @@ static int adopt_totals(struct master *master, const struct saved *saved)
 		totals->refused = (uint64_t)from->refused;
 		totals->waits = (uint64_t)from->waits;
 		totals->deaths = (uint64_t)from->deaths;
+		totals->shown.accepted = (uint64_t)from->shown_accepted;
+		totals->shown.requests = (uint64_t)from->shown_requests;
+		totals->shown.limited = (uint64_t)from->shown_limited;
+		totals->shown.cut = (uint64_t)from->shown_cut;
+		totals->shown.refused = (uint64_t)from->shown_refused;
 	}
 	return 0;
 }
@@ -253,8 +261,6 @@ static void adopt_worker(struct pool *pool, const struct saved_worker *from)
 	worker->phase = (enum worker_phase)from->phase;
 	worker->pid = (pid_t)from->pid;
 	worker->started_at = from->started_at;
-	worker->fresh_since = worker->stopped_at = pool->master->loop.now;
-	worker->most = pool->service->connections;
 	worker->round = (unsigned)from->round;
 	worker->was_ready = from->was_ready;
 	worker->said_goodbye = from->said_goodbye;
@@ -267,7 +273,6 @@ static void adopt_worker(struct pool *pool, const struct saved_worker *from)
 	adopt_health(worker, from);
 	if (from->deadline)
 		deadline_set(deadlines, &worker->deadline, from->deadline);
-	watch_begin(pool);
 	if (control < 0 || worker_watch(worker, control) == 0)
 		return;
 	log_err("cannot hear worker %s %d (pid %d): %s", pool->service->name, worker->number,
@@ -331,6 +336,21 @@ static int adopt_pools(struct master *master, const struct saved *saved)
 	return result;
 }
 
+/* Who asks is heard on, or would wait for ever; the socket itself comes back with the next reload. */
+static void adopt_control(struct master *master, const struct saved *saved)
+{
+	const struct conf_control *conf = &master->config->control;
+	char *error = NULL;
+
+	if (saved->controls && control_adopt_socket(master, saved->control, conf, &error) < 0) {
+		log_err("control: %s", error ? error : strerror(ENOMEM));
+		close(saved->control->fd);
+	}
+	free(error);
+	for (size_t i = 0; i < saved->clients; i++)
+		control_adopt(master, &saved->client[i]);
+}
+
 static int close_at_exec(int fd, void *arg)
 {
 	(void)arg;
@@ -346,6 +366,7 @@ int master_adopt(struct master *master, const struct saved *saved)
 	}
 	if (adopt_pools(master, saved) < 0)
 		return -1;
+	adopt_control(master, saved);
 	master->phase = MASTER_RUNNING;
 	return 0;
 }

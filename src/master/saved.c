@@ -6,14 +6,14 @@
  *     record = tag, length of its values, values
  *     value = type, number (8 bytes) | type, descriptor (4 bytes) | type, length, text
  *
- * Each record has a table of its values in their order. What a table lists is written, read and checked by the
- * same few functions. A table only grows, at its end, each new value with the version that brought it.
+ * What each record holds stands in a table (saved_fields.h).
  */
 #include "master/saved.h"
 
 #include "base/arena.h"
 #include "base/contract.h"
 #include "base/scoreboard.h"
+#include "master/saved_fields.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -26,200 +26,9 @@
 
 static const char MAGIC[8] = "musterd";
 
-enum { CHUNK = 16 << 10, FIRST_FD = 3, SLOTS_MAX = 1 << 20 };
+enum { CHUNK = 16 << 10 };
 
 const int state_version = STATE_VERSION;
-
-/* Also in the bytes. */
-enum type { NUMBER = 1, DESCRIPTOR = 2, TEXT = 3 };
-
-struct field {
-	enum type type;
-	size_t at; /* in the struct */
-	int64_t low, high;
-	int since; /* the first version that wrote it */
-};
-
-struct kind {
-	uint32_t tag;
-	const char *name;
-	const struct field *field;
-	size_t fields;
-	size_t size;        /* of the struct */
-	size_t items_at;    /* of the array in struct saved */
-	size_t count_at;    /* of its length */
-	size_t least, most; /* how many there may be */
-};
-
-#define N(record, member, low, high)                                                   \
-	{                                                                              \
-		NUMBER, offsetof(struct saved_##record, member), low, high, .since = 1 \
-	}
-#define FLAG(record, member)  N(record, member, 0, 1)
-#define COUNT(record, member) N(record, member, 0, INT64_MAX)
-#define INDEX(record, member) N(record, member, 0, INT_MAX)
-#define FD(record, member)                                                             \
-	{                                                                              \
-		DESCRIPTOR, offsetof(struct saved_##record, member), -1, 0, .since = 1 \
-	}
-/* One that must be there. */
-#define OPEN(record, member)                                                                 \
-	{                                                                                    \
-		DESCRIPTOR, offsetof(struct saved_##record, member), FIRST_FD, 0, .since = 1 \
-	}
-#define STRING(record, member)                                                  \
-	{                                                                       \
-		TEXT, offsetof(struct saved_##record, member), 0, 0, .since = 1 \
-	}
-
-static const struct field master_fields[] = {
-	STRING(master, version),
-	STRING(master, program),
-	STRING(master, conf_path),
-	STRING(master, pidfile_arg),
-	FD(master, pidfile),
-	STRING(master, pidfile_path),
-	N(master, log_kind, 0, 2),
-	N(master, log_facility, 0, LOG_FACMASK),
-	N(master, log_level, LOG_EMERG, LOG_DEBUG),
-	FD(master, log),
-	FLAG(master, daemon),
-	FD(master, error_file),
-	FLAG(master, hangup_ignored),
-	N(master, generation, 0, UINT_MAX),
-	INDEX(master, config),
-	N(master, killed, 0, UINT_MAX),
-	N(master, tickets, 0, UINT_MAX),
-	N(master, ticket, 0, UINT_MAX),
-	N(master, queued, 0, UINT_MAX),
-};
-
-static const struct field config_fields[] = {
-	OPEN(config, capture),
-};
-
-static const struct field listener_fields[] = {
-	OPEN(listener, fd),
-	STRING(listener, asked),
-	STRING(listener, systemd_name),
-	N(listener, generation, 0, UINT_MAX),
-	FLAG(listener, adopted),
-	N(listener, dev, INT64_MIN, INT64_MAX),
-	N(listener, ino, INT64_MIN, INT64_MAX),
-};
-
-static const struct field totals_fields[] = {
-	STRING(totals, service), COUNT(totals, accepted), COUNT(totals, requests),
-	COUNT(totals, limited),  COUNT(totals, cut),      COUNT(totals, refused),
-	COUNT(totals, waits),    COUNT(totals, deaths),
-};
-
-static const struct field pool_fields[] = {
-	INDEX(pool, config),
-	STRING(pool, service),
-	N(pool, generation, 0, UINT_MAX),
-	FLAG(pool, ending),
-	FLAG(pool, served),
-	OPEN(pool, board),
-	N(pool, slots, 1, SLOTS_MAX),
-	N(pool, offset, -SLOTS_MAX, SLOTS_MAX),
-	N(pool, round, 0, UINT_MAX),
-	N(pool, failures, 0, INT_MAX),
-	COUNT(pool, retry_at),
-	COUNT(pool, proven_at),
-	N(pool, grow, 0, SLOTS_MAX),
-	COUNT(pool, grow_at),
-	COUNT(pool, shrink_at),
-	N(pool, queue_state, 0, 4),
-	COUNT(pool, queue_at),
-	COUNT(pool, waiting_since),
-	COUNT(pool, full_since),
-	COUNT(pool, full_seen),
-	FLAG(pool, full),
-	COUNT(pool, refused_before),
-	COUNT(pool, refuse_until),
-	FLAG(pool, paused),
-	COUNT(pool, watch_at),
-	FLAG(pool, degraded),
-	N(pool, cut, 0, UINT_MAX),
-	N(pool, killed, 0, UINT_MAX),
-	COUNT(pool, ending_at),
-};
-
-static const struct field use_fields[] = {
-	INDEX(use, pool),
-	INDEX(use, listener),
-};
-
-static const struct field worker_fields[] = {
-	INDEX(worker, pool),
-	N(worker, number, 1, SLOTS_MAX),
-	N(worker, phase, 1, 4),
-	N(worker, pid, 2, INT_MAX),
-	FD(worker, control),
-	COUNT(worker, deadline),
-	COUNT(worker, started_at),
-	N(worker, round, 0, UINT_MAX),
-	FLAG(worker, was_ready),
-	FLAG(worker, said_goodbye),
-	FLAG(worker, failed),
-	INDEX(worker, most),
-	N(worker, expired, EXPIRY_NONE, EXPIRY_LIFETIME),
-	N(worker, signalled, 0, _NSIG),
-	STRING(worker, because),
-	STRING(worker, reason),
-	FLAG(worker, stopped),
-	COUNT(worker, stopped_at),
-	COUNT(worker, fresh_since),
-	COUNT(worker, stuck_since),
-	COUNT(worker, stuck_until),
-	COUNT(worker, slow_since),
-	COUNT(worker, slow_said_at),
-	INDEX(worker, tracer),
-	FLAG(worker, awaits_trace),
-	COUNT(worker, asked_at),
-	COUNT(worker, traced_at),
-	STRING(worker, trace),
-#ifdef MUSTERD_STATE_NEXT
-	MUSTERD_STATE_NEXT, /* what the next version would add, in tests */
-#endif
-};
-
-static const struct field control_fields[] = {
-	OPEN(control, fd),
-	STRING(control, path),
-	N(control, dev, INT64_MIN, INT64_MAX),
-	N(control, ino, INT64_MIN, INT64_MAX),
-};
-
-static const struct field client_fields[] = {
-	OPEN(client, fd),
-	N(client, ticket, 0, UINT_MAX),
-	N(client, pid, 0, INT_MAX),
-	N(client, uid, 0, UINT_MAX),
-};
-
-#define KIND(number, record, items, counts, least, most)                                          \
-	{                                                                                         \
-		number, #record, record##_fields, sizeof(record##_fields) / sizeof(struct field), \
-			sizeof(struct saved_##record), offsetof(struct saved, items),             \
-			offsetof(struct saved, counts), least, most                               \
-	}
-
-/* Tags are for ever. */
-static const struct kind kinds[] = {
-	KIND(1, master, master, masters, 1, 1),
-	KIND(2, config, config, configs, 1, INT_MAX),
-	KIND(3, listener, listener, listeners, 0, INT_MAX),
-	KIND(4, totals, totals, services, 0, INT_MAX),
-	KIND(5, pool, pool, pools, 0, INT_MAX),
-	KIND(6, use, use, uses, 0, INT_MAX),
-	KIND(7, worker, worker, workers, 0, INT_MAX),
-	KIND(8, control, control, controls, 0, 1),
-	KIND(9, client, client, clients, 0, INT_MAX),
-};
-
-enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
 
 /* The array of a kind, without a pointer of a wrong type to it. */
 static void *items_of(const struct saved *saved, const struct kind *kind)
@@ -331,7 +140,7 @@ char *saved_encode(const struct saved *saved, size_t *len_r)
 	put_number(out, SLOT_VERSION);
 	put_number(out, sizeof(struct slot));
 	put_number(out, 0);
-	for (const struct kind *kind = kinds; kind < kinds + KINDS; kind++) {
+	for (const struct kind *kind = saved_kinds; kind < saved_kinds + SAVED_KINDS; kind++) {
 		const char *item = items_of(saved, kind);
 
 		for (size_t i = 0; i < count_of(saved, kind); i++, item += kind->size)
@@ -442,7 +251,7 @@ static bool get_value(struct reader *reader, const struct field *field, char *pl
 		memcpy(place, &number, sizeof(number));
 		return true;
 	}
-	if (!get(reader, &fd, sizeof(fd)) || fd < field->low || (fd >= 0 && fd < FIRST_FD))
+	if (!get(reader, &fd, sizeof(fd)) || fd < field->low || (fd >= 0 && fd < SAVED_FIRST_FD))
 		return false;
 	memcpy(place, &fd, sizeof(fd));
 	return true;
@@ -476,7 +285,7 @@ static bool get_values(struct reader *reader, const struct kind *kind, size_t nu
 
 static const struct kind *find_kind(uint32_t tag)
 {
-	for (const struct kind *kind = kinds; kind < kinds + KINDS; kind++) {
+	for (const struct kind *kind = saved_kinds; kind < saved_kinds + SAVED_KINDS; kind++) {
 		if (kind->tag == tag)
 			return kind;
 	}
@@ -511,7 +320,7 @@ static bool make_arrays(struct reader reader)
 		if (kind)
 			set_count(saved, kind, count_of(saved, kind) + 1);
 	}
-	for (kind = kinds; kind < kinds + KINDS; kind++) {
+	for (kind = saved_kinds; kind < saved_kinds + SAVED_KINDS; kind++) {
 		size_t n = count_of(saved, kind);
 		void *items = arena_alloc(saved->arena, (n ? n : 1) * kind->size);
 
@@ -527,7 +336,7 @@ static bool make_arrays(struct reader reader)
 
 static bool get_records(struct reader *reader)
 {
-	size_t n[KINDS] = { 0 };
+	size_t n[SAVED_KINDS] = { 0 };
 	const struct kind *kind;
 	struct reader values;
 
@@ -538,7 +347,7 @@ static bool get_records(struct reader *reader)
 			return false;
 		if (!kind)
 			continue;
-		number = n[kind - kinds]++;
+		number = n[kind - saved_kinds]++;
 		if (!get_values(&values, kind, number,
 				(char *)items_of(reader->saved, kind) + number * kind->size))
 			return false;
@@ -656,7 +465,7 @@ fail:
 
 int saved_each_fd(const struct saved *saved, int (*call)(int fd, void *arg), void *arg)
 {
-	for (const struct kind *kind = kinds; kind < kinds + KINDS; kind++) {
+	for (const struct kind *kind = saved_kinds; kind < saved_kinds + SAVED_KINDS; kind++) {
 		const char *item = items_of(saved, kind);
 
 		for (size_t i = 0; i < count_of(saved, kind); i++, item += kind->size) {

@@ -47,8 +47,9 @@ struct saved_master {
 	int64_t daemon;
 	int error_file;
 	int64_t hangup_ignored;
-	int64_t generation;
-	int64_t config;  /* the running one */
+	int64_t generation, serving;
+	int64_t config; /* the running one */
+	int64_t started_at;
 	int64_t killed;  /* see struct master */
 	int64_t tickets; /* the last one given out */
 	int64_t ticket;  /* of this upgrade */
@@ -71,6 +72,7 @@ struct saved_listener {
 struct saved_totals {
 	const char *service;
 	int64_t accepted, requests, limited, cut, refused, waits, deaths;
+	int64_t shown_accepted, shown_requests, shown_limited, shown_cut, shown_refused;
 };
 
 struct saved_pool {
@@ -112,17 +114,20 @@ struct saved_worker {
 	const char *trace;
 };
 
-/* The control socket, and those who wait for an answer there. */
+/* The control socket, and those who ask there. */
 struct saved_control {
 	int fd;
-	const char *path;
 	int64_t dev, ino;
 };
 
 struct saved_client {
 	int fd;
-	int64_t ticket;
-	int64_t pid, uid; /* who it is, for the log */
+	int64_t phase;    /* enum control_phase */
+	int64_t ticket;   /* that it waits for */
+	int64_t pid, uid; /* who it is */
+	int64_t allowed;
+	const char *line;   /* what it has sent of its request */
+	const char *answer; /* what it has not taken of its answer */
 };
 
 struct saved {

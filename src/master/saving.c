@@ -79,6 +79,8 @@ static int save_master(struct saved *saved, const struct master *master)
 		.error_file = master->daemon.error_file,
 		.hangup_ignored = master->hangup_ignored,
 		.generation = master->generation,
+		.serving = master->serving,
+		.started_at = master->started_at,
 		.killed = master->killed,
 		.tickets = master->tickets,
 		.ticket = master->upgrade.ticket,
@@ -145,6 +147,11 @@ static int save_totals(struct saved *saved, const struct totals_list *list)
 			.refused = counted(totals->refused),
 			.waits = counted(totals->waits),
 			.deaths = counted(totals->deaths),
+			.shown_accepted = counted(totals->shown.accepted),
+			.shown_requests = counted(totals->shown.requests),
+			.shown_limited = counted(totals->shown.limited),
+			.shown_cut = counted(totals->shown.cut),
+			.shown_refused = counted(totals->shown.refused),
 		};
 	return 0;
 }
@@ -268,6 +275,47 @@ static int save_pools(struct saved *saved, const struct master *master)
 	return capture(saved, &configs);
 }
 
+/* What a client sent ends where it is no text: then it is no request either. */
+static int save_client(struct saved *saved, const struct control_client *client)
+{
+	const char *line =
+		arena_strndup(saved->arena, client->line, strnlen(client->line, client->got));
+
+	if (!line)
+		return -1;
+	saved->client[saved->clients++] = (struct saved_client){
+		.fd = client->fd,
+		.phase = client->phase,
+		.ticket = client->ticket,
+		.pid = client->pid,
+		.uid = client->uid,
+		.allowed = client->allowed,
+		.line = line,
+		.answer = client->answer ? client->answer + client->sent : "",
+	};
+	return 0;
+}
+
+static int save_control(struct saved *saved, const struct control *control)
+{
+	const struct listener *listener = &control->socket.listener;
+
+	saved->control = arena_alloc(saved->arena, sizeof(*saved->control));
+	saved->client = arena_alloc(saved->arena, CONTROL_CLIENTS * sizeof(*saved->client));
+	if (!saved->control || !saved->client)
+		return -1;
+	if (listener->fd >= 0)
+		saved->control[saved->controls++] =
+			(struct saved_control){ listener->fd, (int64_t)listener->dev,
+						(int64_t)listener->ino };
+	for (size_t i = 0; i < CONTROL_CLIENTS; i++) {
+		if (control->client[i].phase != CONTROL_FREE &&
+		    save_client(saved, &control->client[i]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 struct saved *master_save(struct master *master)
 {
 	struct saved *saved = saved_new();
@@ -275,7 +323,8 @@ struct saved *master_save(struct master *master)
 	if (!saved)
 		return NULL;
 	if (save_master(saved, master) == 0 && save_listeners(saved, &master->listeners) == 0 &&
-	    save_totals(saved, &master->totals) == 0 && save_pools(saved, master) == 0)
+	    save_totals(saved, &master->totals) == 0 && save_pools(saved, master) == 0 &&
+	    save_control(saved, &master->control) == 0)
 		return saved;
 	saved_discard(saved);
 	return NULL;

@@ -49,7 +49,7 @@ static void conclude(struct master *master)
 	fd_close(&upgrade->output);
 	config_unref(upgrade->before);
 	upgrade->before = NULL;
-	upgrade->rolled = upgrade->timed_out = false;
+	upgrade->timed_out = false;
 	upgrade->ticket = 0;
 	upgrade->phase = UPGRADE_NONE;
 }
@@ -314,7 +314,6 @@ static void become(struct master *master)
 	reap_tell_rest(master);
 	if (handover_init(&handover, master, PROGRAM_RESUME) == 0 &&
 	    saved_each_fd(handover.saved, keep_at_exec, NULL) == 0) {
-		reap_tell_rest(master);
 		log_info("upgrade: %s, version %s, takes over", program->path, upgrade->successor);
 		handover_run(&handover);
 	}
@@ -341,9 +340,8 @@ static void watch_roll(struct master *master)
 	const struct saved_master *from = master->resumed->master;
 	char versions[160];
 
-	upgrade->rolled |= master->reload.phase != RELOAD_NONE;
-	if (!upgrade->rolled ||
-	    (master->reload.phase != RELOAD_NONE && master->config == upgrade->before))
+	/* Neither waiting nor under way. */
+	if (master->reload.next == upgrade->ticket || master->reload.ticket == upgrade->ticket)
 		return;
 	snprintf(versions, sizeof(versions), "musterd %s (state %d) took over from %s (state %d)",
 		 master->options->version, state_version, from->version, (int)from->state_version);

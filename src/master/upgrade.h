@@ -41,7 +41,6 @@ struct upgrade {
 	bool timed_out;        /* it was killed for that */
 	struct program_file file;
 	char successor[64];    /* version of the program that was checked */
-	bool rolled;           /* the reload has begun */
 	struct config *before; /* counted: in force when it was asked for */
 };
 

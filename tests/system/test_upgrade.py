@@ -349,6 +349,74 @@ def a_stop_ends_the_check(case):
     wait_for(lambda: not is_alive(checker), "the checker to end")
 
 
+@test
+def who_asks_over_the_control_socket_hears_the_outcome_from_the_new_program(case):
+    text, port = case.service("echo", workers=2)
+    conf = f"control {{ path control }}\n{text}"
+    installed = Installed(case)
+    server = installed.server(conf)
+    for _ in range(3):
+        mark, inode = server.log_size(), os.stat(case.folder / "control").st_ino
+        done = case.run("-c", server.conf, "--upgrade", status=0)
+        assert re.search(r"generation \d+ serves", done.stdout), done.stdout
+        server.wait_log(VERSIONS.format(1, 1), mark)
+        assert os.stat(case.folder / "control").st_ino == inode, "the control socket was made anew"
+    installed.script("echo the library is missing; exit 1")
+    done = case.run("-c", server.conf, "--upgrade", status=1)
+    assert "exited with status 1: the library is missing" in done.stdout + done.stderr, done
+    # The workers cannot be replaced: the reasons come from the new program too.
+    installed.replace(MUSTERD)
+    other, taken = case.service("echo", name="other")
+    with socket.create_server(("127.0.0.1", taken)):
+        case.conf(conf + other)
+        done = case.run("-c", server.conf, "--upgrade", status=1)
+    assert re.search(rf"127\.0\.0\.1:{taken}.*in use", done.stdout + done.stderr), done
+    assert echoes(port)
+
+
+@test
+def who_is_in_the_middle_of_a_request_goes_on(case):
+    text, _ = case.service("echo")
+    server = Installed(case).server(f"control {{ path control }}\n{text}")
+    with connect(None, case.folder / "control") as sock:
+        sock.sendall(b"sta")
+        # Accepted, and these bytes read: who comes later is answered.
+        case.run("-c", server.conf, "--status", status=0)
+        upgrade(server)
+        sock.sendall(b"tus\n")
+        assert read_exactly(sock, 11) == b"ok\nmusterd "
+
+
+@test
+def the_status_goes_on(case):
+    case.write("root/index.html", "x")
+    text, port = case.service("http { root root }", name="www")
+    server = Installed(case).server(f"control {{ path control }}\n{text}")
+
+    def requests():
+        status = case.run("-c", server.conf, "--status", status=0).stdout
+        return int(re.search(r"^service www .*requests (\d+)", status, re.MULTILINE).group(1))
+    for n in range(1, 4):
+        with Http(port) as http:
+            http.get("/", headers=["Connection: close"])
+        wait_for(lambda n=n: requests() == n, f"{n} requests in the status")
+        upgrade(server)
+        assert requests() == n, "the totals fell"
+
+
+@test
+def a_pause_goes_on(case):
+    text, port = case.service("echo", workers=2)
+    server = Installed(case).server(f"control {{ path control }}\n{text}")
+    case.run("-c", server.conf, "--pause", "svc", status=0)
+    upgrade(server)
+    with connect(port) as sock:
+        sock.sendall(b"x")
+        assert "paused" in case.run("-c", server.conf, "--status", status=0).stdout
+        case.run("-c", server.conf, "--resume", "svc", status=0)
+        assert read_exactly(sock, 1) == b"x"
+
+
 # --------------------------------------------------------------------------------- other versions
 
 @for_both_modes

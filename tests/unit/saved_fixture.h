@@ -111,9 +111,14 @@ static inline struct saved *fixture_state(void)
 		{ .fd = 11, .asked = "unix:/run/www", .systemd_name = "", .dev = 5, .ino = -6 },
 		{ .fd = 12, .asked = "", .systemd_name = "web", .adopted = 1 },
 	};
-	static const struct saved_totals totals = { "www", 11, 12, 13, 14, 0, 0, 15 };
-	static const struct saved_control control = { 40, "/run/control", 1, 2 };
-	static const struct saved_client client[] = { { 41, 9, 200, 0 }, { 42, 9, 201, 1000 } };
+	static const struct saved_totals totals = {
+		"www", 11, 12, 13, 14, 16, 17, 15, 1, 2, 3, 4, 5
+	};
+	static const struct saved_control control = { 40, 1, 2 };
+	static const struct saved_client client[] = {
+		{ 41, 2, 9, 200, 0, 1, "upgrade\n", "" },
+		{ 42, 1, 0, 201, 1000, 0, "stat", "ok" },
+	};
 	struct saved *saved = saved_new();
 	struct arena *arena = saved->arena;
 

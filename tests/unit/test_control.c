@@ -5,6 +5,7 @@
  */
 #include "master/control.h"
 
+#include "master/saved.h"
 #include "master/state.h"
 #include "unit.h"
 
@@ -469,9 +470,38 @@ START_TEST(who_waited_before_an_upgrade_is_answered_after_it)
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
 			 0);
-	control_adopt(master, ends[0], 7, 123, 0);
+	control_adopt(master, &(struct saved_client){ .fd = ends[0],
+						      .phase = CONTROL_WAITING,
+						      .ticket = 7,
+						      .line = "upgrade\n",
+						      .answer = "" });
 	control_answer(master, 7, true, "upgraded");
 	must_answer(ends[1], "ok\nupgraded\n");
+}
+END_TEST
+
+START_TEST(who_was_in_the_middle_of_it_at_an_upgrade_goes_on)
+{
+	int asking[2], reading[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, asking),
+			 0);
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, reading), 0);
+	control_adopt(master, &(struct saved_client){ .fd = asking[0],
+						      .phase = CONTROL_READING,
+						      .allowed = 1,
+						      .line = "nons",
+						      .answer = "" });
+	control_adopt(master, &(struct saved_client){ .fd = reading[0],
+						      .phase = CONTROL_ANSWERING,
+						      .line = "status\n",
+						      .answer = "rest of it\n" });
+	turn();
+	must_answer(reading[1], "rest of it\n");
+	ck_assert_int_eq(write(asking[1], "ense\n", 5), 5);
+	turn();
+	must_answer(asking[1], "error\n");
 }
 END_TEST
 
@@ -499,5 +529,6 @@ int main(void)
 	tcase_add_test(tcase, without_a_descriptor_it_accepts_later);
 	tcase_add_test(tcase, the_end_answers_all);
 	tcase_add_test(tcase, who_waited_before_an_upgrade_is_answered_after_it);
+	tcase_add_test(tcase, who_was_in_the_middle_of_it_at_an_upgrade_goes_on);
 	return unit_main("control", tcase);
 }

@@ -101,7 +101,8 @@ END_TEST
 
 START_TEST(arguments_are_copied_without_those_of_an_upgrade)
 {
-	char name[] = "musterd", resume[] = "--adopt-state=7", conf[] = "-c", file[] = "--adopt-state=x";
+	char name[] = "musterd", resume[] = "--adopt-state=7", conf[] = "-c",
+	     file[] = "--adopt-state=x";
 	char *argv[] = { name, resume, conf, file, NULL }, **again;
 	struct program program;
 

@@ -58,7 +58,8 @@ static void is_the_fixture(const struct saved *saved)
 	ck_assert_int_eq(worker[2].pid, 102);
 	ck_assert_uint_eq(saved->clients, 2);
 	ck_assert_int_eq(saved->client[1].uid, 1000);
-	ck_assert_str_eq(saved->control->path, "/run/control");
+	ck_assert_str_eq(saved->client[1].line, "stat");
+	ck_assert_int_eq(saved->control->ino, 2);
 }
 
 START_TEST(what_was_written_is_read)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading the state of the version before: saved.c is compiled once more here, with values that only its next version
+ * Reading the state of the version before: saved.c and its tables are compiled once more here, with values that only its next version
  * writes. They stand for members that are there already, so that what becomes of them can be seen.
  */
 #define MUSTERD_STATE_AHEAD 1
@@ -11,6 +11,7 @@
 		DESCRIPTOR, offsetof(struct saved_worker, control), -1, 0, STATE_VERSION \
 	}
 #include "master/saved.c"
+#include "master/saved_fields.c"
 
 #include "saved_fixture.h"
 
