@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "master/saved.h"
 #include "master/state.h"
-#include "master/watch.h"
 
 #include <bsd/string.h>
 #include <errno.h>
@@ -173,8 +172,10 @@ static void adopt_plain(struct master *master, const struct saved_master *from)
 	master->tickets = (unsigned)from->tickets;
 	master->upgrade.ticket = (unsigned)from->ticket;
 	master->upgrade.queued = (unsigned)from->queued;
-	master->pidfile.fd = from->pidfile;
-	master->pidfile.path = strdup(from->pidfile_path);
+	master->pidfile = PIDFILE_NONE;
+	if (from->pidfile >= 0)
+		master->pidfile =
+			(struct pidfile){ .fd = from->pidfile, .path = strdup(from->pidfile_path) };
 }
 
 static int adopt_totals(struct master *master, const struct saved *saved)
@@ -272,7 +273,6 @@ static void adopt_worker(struct pool *pool, const struct saved_worker *from)
 	adopt_health(worker, from);
 	if (from->deadline)
 		deadline_set(deadlines, &worker->deadline, from->deadline);
-	watch_begin(pool);
 	if (control < 0 || worker_watch(worker, control) == 0)
 		return;
 	log_err("cannot hear worker %s %d (pid %d): %s", pool->service->name, worker->number,
