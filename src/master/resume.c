@@ -174,7 +174,8 @@ static void adopt_plain(struct master *master, const struct saved_master *from)
 	master->upgrade.ticket = (unsigned)from->ticket;
 	master->upgrade.queued = (unsigned)from->queued;
 	master->pidfile.fd = from->pidfile;
-	master->pidfile.path = strdup(from->pidfile_path);
+	if (from->pidfile >= 0)
+		master->pidfile.path = strdup(from->pidfile_path);
 }
 
 static int adopt_totals(struct master *master, const struct saved *saved)
