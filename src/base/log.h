@@ -44,8 +44,8 @@ void log_replace_fd(int fd);
 /* What stands in front of every line: "master", "www 2". Copied. */
 void log_set_name(const char *name);
 /*
- * From now on the text of each line of level error or worse is kept in buffer (borrowed; NULL: no more), the last one,
- * cut to size - 1 bytes: what a process said last, for whoever shares that memory with it.
+ * From now on the last line of level error or worse is kept in buffer (borrowed; NULL: no more), its
+ * text alone, cut to less than size: what this process complained of, for whoever shares the memory.
  */
 void log_keep_errors(char *buffer, size_t size);
 /* True when lines of this level are written: to save the work of making one. */

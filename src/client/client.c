@@ -58,7 +58,8 @@ static void set_limit(int fd, int option, int limit)
 	setsockopt(fd, SOL_SOCKET, option, &time, sizeof(time));
 }
 
-static enum client_status say_why_not(const char *path, int code)
+static enum client_status say_why_not(const struct client_options *options, const char *path,
+				      int code)
 {
 	switch (code) {
 	case ENOENT:
@@ -67,6 +68,12 @@ static enum client_status say_why_not(const char *path, int code)
 			"musterd: not running: there is no control socket %s. Start it "
 			"(systemctl start musterd, or musterd -d)\n",
 			path);
+		if (!options->socket_path)
+			fprintf(stderr,
+				"musterd: if it runs: has `control` in %s been changed since it "
+				"was "
+				"loaded? Then name the old socket with -s\n",
+				options->conf_path);
 		return CLIENT_NOT_RUNNING;
 	case ECONNREFUSED:
 		fprintf(stderr,
@@ -92,7 +99,8 @@ static enum client_status say_why_not(const char *path, int code)
 }
 
 /* The descriptor, or -1 after saying why not. */
-static int connect_to(const char *path, enum client_status *status_r)
+static int connect_to(const struct client_options *options, const char *path,
+		      enum client_status *status_r)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd;
@@ -108,7 +116,7 @@ static int connect_to(const char *path, enum client_status *status_r)
 		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 			return fd;
 	}
-	*status_r = say_why_not(path, errno);
+	*status_r = say_why_not(options, path, errno);
 	fd_close(&fd);
 	return -1;
 }
@@ -225,7 +233,7 @@ enum client_status client_run(const struct client_options *options)
 
 	if (!path)
 		return status;
-	fd = connect_to(path, &status);
+	fd = connect_to(options, path, &status);
 	if (fd >= 0)
 		status = talk(options, path, fd);
 	fd_close(&fd);

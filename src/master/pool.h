@@ -67,6 +67,7 @@ struct pool {
 	struct queue queue;
 	struct queue_watch queue_watch;
 	bool woken;              /* the watch has fired since the queue was looked at */
+	bool blind;              /* the listeners cannot be watched, as last logged */
 	struct worker *refuser;  /* the last place; NULL: clients wait when the pool is full */
 	struct policy refusing;  /* of this worker alone */
 	int64_t refuse_until;    /* it is wanted until then */

@@ -21,6 +21,8 @@ static int64_t earlier(int64_t a, int64_t b)
 
 /* ----------------------------------------------------------------------------- counting ---- */
 
+enum { WHOLE = 1 << 16 }; /* the room of an idle worker, in parts */
+
 struct crowd {
 	struct policy_counts counts;
 	bool room; /* somebody could take a client */
@@ -72,7 +74,7 @@ static struct crowd count_workers(const struct pool *pool, int64_t now)
 
 	for (size_t i = 0; i < pool->board.slots; i++) {
 		struct worker *worker = &pool->worker[i];
-		int free;
+		int64_t free;
 
 		if (worker->refuses)
 			continue;
@@ -91,11 +93,11 @@ static struct crowd count_workers(const struct pool *pool, int64_t now)
 		crowd.room |= free > 0;
 		if (worker->expired)
 			continue;
-		room += free;
+		room += free * WHOLE / worker->most;
 		if (free == worker->most)
 			count_idle(worker, counts, now);
 	}
-	counts->spare = (int)(room / pool->service->connections);
+	counts->spare = (int)(room / WHOLE);
 	return crowd;
 }
 
@@ -260,6 +262,21 @@ static bool is_refusing(const struct pool *pool)
 	return pool->refuser && worker_is_serving(pool->refuser);
 }
 
+static void watch_queue(struct pool *pool)
+{
+	struct loop *loop = &pool->master->loop;
+	bool blind = queue_watch_arm(&pool->queue_watch, loop, pool->listener_fd, pool->listeners,
+				     on_waiting, pool) < 0;
+
+	if (blind && !pool->blind)
+		log_warning("service %s: cannot watch its listeners, and looks at them instead: %s",
+			    pool->service->name, strerror(errno));
+	pool->blind = blind;
+	/* As if a client had come: we look for ourselves, now and then. */
+	if (blind)
+		queue_turn(&pool->queue, &(struct queue_facts){ .woken = true }, loop->now);
+}
+
 /* Clients wait, and nobody takes them. */
 static bool look_at_queue(struct pool *pool, const struct crowd *crowd, int64_t now)
 {
@@ -283,14 +300,10 @@ static bool look_at_queue(struct pool *pool, const struct crowd *crowd, int64_t 
 	if (queue_asks(queue, pool->woken))
 		facts.readable = queue_watch_readable(pool->listener_fd, pool->listeners);
 	pool->woken = false;
-	queue_turn(queue, &facts, now);
-	if (queue->state == QUEUE_WATCHED && before != QUEUE_WATCHED &&
-	    queue_watch_arm(&pool->queue_watch, &pool->master->loop, pool->listener_fd,
-			    pool->listeners, on_waiting, pool) < 0) {
-		log_warning("service %s: cannot watch its listeners: %s", pool->service->name,
-			    strerror(errno));
-		queue_rest(queue, now);
-	}
+	if (queue_turn(queue, &facts, now))
+		pool_try_accept(pool);
+	if (queue->state == QUEUE_WATCHED && before != QUEUE_WATCHED)
+		watch_queue(pool);
 	if (queue_is_full(queue) && !pool->full)
 		begin_full(pool, counts->serving);
 	else if (!queue_is_full(queue) && pool->full)

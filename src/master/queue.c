@@ -26,8 +26,10 @@ static void wait_on(struct queue *queue, const struct queue_facts *facts, int64_
 }
 
 /* A moment has passed since a client came, or workers changed while clients waited. */
-static void look(struct queue *queue, const struct queue_facts *facts, int64_t now)
+static bool look(struct queue *queue, const struct queue_facts *facts, int64_t now)
 {
+	bool left = facts->readable && facts->room && queue->state == QUEUE_WOKEN;
+
 	if (!facts->readable && !facts->refusing)
 		enter(queue, QUEUE_RESTING, now + QUEUE_REST_MS);
 	else if (!facts->room)
@@ -36,6 +38,7 @@ static void look(struct queue *queue, const struct queue_facts *facts, int64_t n
 		enter(queue, QUEUE_WOKEN, now + QUEUE_MOMENT_MS);
 	else
 		enter(queue, QUEUE_RESTING, now + QUEUE_REST_MS);
+	return left;
 }
 
 static void turn_full(struct queue *queue, const struct queue_facts *facts, int64_t now)
@@ -53,8 +56,10 @@ static void turn_full(struct queue *queue, const struct queue_facts *facts, int6
 	}
 }
 
-void queue_turn(struct queue *queue, const struct queue_facts *facts, int64_t now)
+bool queue_turn(struct queue *queue, const struct queue_facts *facts, int64_t now)
 {
+	bool left = false;
+
 	switch (queue->state) {
 	case QUEUE_OFF:
 		enter(queue, QUEUE_WATCHED, 0);
@@ -68,16 +73,17 @@ void queue_turn(struct queue *queue, const struct queue_facts *facts, int64_t no
 		break;
 	case QUEUE_WOKEN:
 		if (now >= queue->at)
-			look(queue, facts, now);
+			left = look(queue, facts, now);
 		break;
 	case QUEUE_WAITING:
-		look(queue, facts, now);
+		left = look(queue, facts, now);
 		break;
 	case QUEUE_RESTING:
 		if (now >= queue->at)
 			enter(queue, QUEUE_WATCHED, 0);
 	}
 	turn_full(queue, facts, now);
+	return left;
 }
 
 void queue_rest(struct queue *queue, int64_t now)

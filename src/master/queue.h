@@ -54,11 +54,14 @@ struct queue_facts {
 
 /* It has to be told, in `readable`, whether somebody waits now. */
 bool queue_asks(const struct queue *queue, bool woken);
-/* Goes on. In the state WATCHED the listeners are to be watched for one event, until it comes. */
-void queue_turn(struct queue *queue, const struct queue_facts *facts, int64_t now);
+/*
+ * Goes on. In the state WATCHED the listeners are to be watched for one event, until it comes. True: a client has waited
+ * for a moment though a worker has room: perhaps it was woken for this one and died, so one should look.
+ */
+bool queue_turn(struct queue *queue, const struct queue_facts *facts, int64_t now);
 /* Nobody is to look any more: WATCHED follows with the next turn. It is not full. */
 void queue_stop(struct queue *queue);
-/* The listeners cannot be watched now: as RESTING, then another try. */
+/* What watched the listeners is gone (after an upgrade): they are watched anew after a rest. */
 void queue_rest(struct queue *queue, int64_t now);
 /* When queue_turn is to be called even if nothing happens; 0: never. */
 int64_t queue_next(const struct queue *queue, int64_t now);

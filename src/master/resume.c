@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "master/saved.h"
 #include "master/state.h"
-#include "master/watch.h"
 
 #include <bsd/string.h>
 #include <errno.h>
@@ -173,9 +172,10 @@ static void adopt_plain(struct master *master, const struct saved_master *from)
 	master->tickets = (unsigned)from->tickets;
 	master->upgrade.ticket = (unsigned)from->ticket;
 	master->upgrade.queued = (unsigned)from->queued;
-	master->pidfile.fd = from->pidfile;
+	master->pidfile = PIDFILE_NONE;
 	if (from->pidfile >= 0)
-		master->pidfile.path = strdup(from->pidfile_path);
+		master->pidfile =
+			(struct pidfile){ .fd = from->pidfile, .path = strdup(from->pidfile_path) };
 }
 
 static int adopt_totals(struct master *master, const struct saved *saved)
@@ -273,7 +273,6 @@ static void adopt_worker(struct pool *pool, const struct saved_worker *from)
 	adopt_health(worker, from);
 	if (from->deadline)
 		deadline_set(deadlines, &worker->deadline, from->deadline);
-	watch_begin(pool);
 	if (control < 0 || worker_watch(worker, control) == 0)
 		return;
 	log_err("cannot hear worker %s %d (pid %d): %s", pool->service->name, worker->number,
@@ -361,7 +360,8 @@ static int close_at_exec(int fd, void *arg)
 int master_adopt(struct master *master, const struct saved *saved)
 {
 	adopt_plain(master, saved->master);
-	if (saved_each_fd(saved, close_at_exec, NULL) < 0 || adopt_totals(master, saved) < 0) {
+	if ((master->pidfile.fd >= 0 && !master->pidfile.path) ||
+	    saved_each_fd(saved, close_at_exec, NULL) < 0 || adopt_totals(master, saved) < 0) {
 		log_err("what the program before us had cannot be taken over: %s", strerror(errno));
 		return -1;
 	}

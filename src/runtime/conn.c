@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Connections: their states, how they wait. Their memory is in memory.c, their time limits in limits.c,
- * what modules call on them in stream.c and api.c; which of them has something to do is found out by runtime.c.
+ * what modules call on them in stream.c and api.c; which of them has something to do is found out by
+ * runtime.c.
  */
 #include "runtime/runtime.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The time limits of connections, and with them the beginning and the end of requests: how long each took, and what
- * the slot says of it. That a limit has passed is noticed by whoever waits (conn.c) or by the timers (runtime.c).
+ * The time limits of connections, and with them the beginning and the end of requests: how long
+ * each took, and what the slot says of it. That a limit has passed is noticed by whoever waits
+ * (conn.c) or by the timers (runtime.c).
  */
 #include "runtime/runtime.h"
 

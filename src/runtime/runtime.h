@@ -150,7 +150,7 @@ void runtime_cut(struct mu_worker *worker);
 struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockaddr *peer);
 /* FRESH or PARKED, with bytes perhaps: receives, serves if there is something to serve. Multiplexed. */
 void conn_enter(struct mu_conn *conn);
-/* FRESH, in a worker that refuses: the module says so to the client, or nobody does; then it is closed. */
+/* FRESH, in a worker that refuses: the module tells the client, or nobody does; then it is closed. */
 void conn_refuse(struct mu_conn *conn);
 /* Serves once on this very stack. MU_DONE (the connection is closed) or MU_PARKED. Direct. */
 int conn_serve_here(struct mu_conn *conn);

@@ -45,14 +45,20 @@ static inline bool acceptor_may_take(const struct acceptor *acceptor)
 {
 	return !acceptor->over && !acceptor->paused;
 }
-/* Into epoll; nothing if they are there, it is paused or over. Where that fails (logged once) it is tried again soon. */
+/*
+ * Into epoll; nothing if they are there, it is paused or over. Where that fails (logged once) it is
+ * tried again soon.
+ */
 void acceptor_arm(struct acceptor *acceptor, int64_t now);
 void acceptor_disarm(struct acceptor *acceptor);
 /* Leaves the listeners alone until then. */
 void acceptor_step_back(struct acceptor *acceptor, int64_t until);
 /* Leaves the listeners until it is called with false; then they have to be armed. */
 void acceptor_pause(struct acceptor *acceptor, bool paused);
-/* Leaves the listeners for good and closes its descriptors of them. A signal handler may call it, at any moment. */
+/*
+ * Leaves the listeners for good and closes its descriptors of them. A signal handler may call it, at
+ * any moment.
+ */
 void acceptor_end(struct acceptor *acceptor);
 
 /* Does a client wait in one of the listeners' queues? */

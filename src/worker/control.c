@@ -118,14 +118,14 @@ void control_read(struct worker *worker)
 	epoll_ctl(worker->rt.epoll, EPOLL_CTL_DEL, worker->args->control, NULL);
 	worker->orphan = true;
 	orphan_begin();
-	drain(worker, worker->args->service->orphan_ms, false, true);
+	drain(worker, orphan_work_ms(worker->args->service->orphan_ms), false, true);
 }
 
 void control_expire(struct worker *worker)
 {
 	enum expiry why = expiry_look(&worker->expiry, worker->rt.slot, worker->rt.now);
 
-	if (why == EXPIRY_NONE || worker->expired)
+	if (why == EXPIRY_NONE || worker->expired || worker->rt.draining)
 		return;
 	/* A master that does not read now is told in a later turn. */
 	worker->expired = record_send(worker->args->control, RECORD_EXPIRED, 0, why, -1) == 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When a worker should be replaced, as its service's max-requests and max-memory say. It only says so, once; what is
- * done about it is the master's business, and max-lifetime is found by the master itself.
+ * When a worker should be replaced, as its service's max-requests and max-memory say. It only says
+ * so, once; what is done about it is the master's business, and max-lifetime is found by the
+ * master itself.
  */
 #ifndef WORKER_EXPIRY_H
 #define WORKER_EXPIRY_H
@@ -26,8 +27,8 @@ void expiry_init(struct expiry_state *expiry, const struct service_conf *service
 /* What the worker has done: connections or requests, whichever are more. */
 uint64_t expiry_work(const struct slot *slot);
 /*
- * Between requests: fills in slot->memory when it is time, and says why the worker should be replaced; EXPIRY_NONE: it
- * should not.
+ * Between requests: fills in slot->memory when it is time, and says why the worker should be
+ * replaced; EXPIRY_NONE: it should not.
  */
 enum expiry expiry_look(struct expiry_state *expiry, struct slot *slot, int64_t now);
 /* When to ask although nothing happens, for what the last request took; 0: never. */

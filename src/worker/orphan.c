@@ -24,8 +24,9 @@ static struct {
 
 void orphan_begin(void)
 {
-	int64_t ms = orphan.limit_ms + ORPHAN_GRACE_MS;
-	struct itimerspec limit = { .it_value = { ms / 1000, ms % 1000 * 1000000 } };
+	struct itimerspec limit = {
+		.it_value = { orphan.limit_ms / 1000, orphan.limit_ms % 1000 * 1000000 },
+	};
 
 	if (orphan.begun)
 		return;
@@ -49,7 +50,10 @@ static void on_continued(int signal)
 
 void orphan_watch(struct acceptor *acceptor, pid_t master, int64_t limit_ms)
 {
-	/* Made now: a handler may only set it. SIGKILL is what no library can block or take for its own. */
+	/*
+	 * Made now: a handler may only set it. SIGKILL is what no library can block or take for
+	 * its own.
+	 */
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
 	struct sigaction action = { .sa_handler = on_continued,
 				    .sa_flags = SA_RESTART | SA_ONSTACK };
@@ -68,8 +72,8 @@ void orphan_watch(struct acceptor *acceptor, pid_t master, int64_t limit_ms)
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGCONT, &action, NULL);
 	/*
-	 * SIGCONT makes a stopped process go on, and of all signals it is the one that a master without rights
-	 * may send to a worker of another user, as long as the session is the same.
+	 * SIGCONT makes a stopped process go on, and of all signals it is the one that a master
+	 * without rights may send to a worker of another user, as long as the session is the same.
 	 */
 	if (prctl(PR_SET_PDEATHSIG, SIGCONT) < 0)
 		log_warning("cannot ask to be told of the master's end: %s", strerror(errno));

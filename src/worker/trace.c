@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Traces, as trace.h says. After trace_start everything here runs in signal handlers: system calls, and of the C library
- * backtrace(3) and backtrace_symbols_fd(3), which take no memory once the unwinder is loaded.
+ * Traces, as trace.h says. After trace_start everything here runs in signal handlers: system
+ * calls, and of the C library backtrace(3) and backtrace_symbols_fd(3), which take no memory once
+ * the unwinder is loaded.
  */
 #include "worker/trace.h"
 
@@ -56,8 +57,9 @@ static void write_function(int fd, const char *name, size_t offset)
 	size_t len = strnlen(name, NAME_MAX_BYTES), n = 0;
 
 	memcpy(line, name, len);
-	memcpy(line + len, "+0x", 3);
-	len += 3;
+	line[len++] = '+';
+	line[len++] = '0';
+	line[len++] = 'x';
 	do
 		digits[n++] = "0123456789abcdef"[offset & 15];
 	while (offset >>= 4);

@@ -613,6 +613,8 @@ def a_reload_moves_the_socket(case):
     old, new = case.folder / "control", case.folder / "elsewhere"
     with connect(None, old) as early:
         case.conf(text.replace("path control", "path elsewhere"))
+        done = ask(case, "--reload", status=NOT_RUNNING)  # the file names what is not there yet
+        assert str(new) in done.stderr and "-s" in done.stderr, done.stderr
         done = case.run("-s", old, "--reload", status=OK)
         assert "serves" in done.stdout, done.stdout
         assert new.exists() and not old.exists()

@@ -4,10 +4,11 @@
 
 import email.utils
 import os
+import signal
 import socket
 import time
 
-from harness import Http, connect, for_both_modes, main, read_all, test
+from harness import Http, connect, for_both_modes, main, read_all, test, title, wait_for
 
 
 def site(case, extra="timeout { park 1min }", **options):
@@ -65,6 +66,25 @@ def head_has_the_headers_of_get(case):
         assert get.headers == head.headers, (get, head)
         assert http.get("/none", "HEAD").status == 404
         assert http.get("/page.txt").body == b"a page\n"  # no body was left in between
+
+
+@for_both_modes
+def health_is_for_who_decides_where_clients_go(case):
+    case.write("html/index.html", "page")
+    text, port = case.service("http { root html; health /healthz }", workers=1,
+                              extra="timeout { park 60s; drain 60s }")
+    server = case.server(text)
+    with Http(port) as http:
+        got = http.get("/healthz")
+        assert (got.status, got.body) == (200, b"ready\n"), got
+        assert got.headers["cache-control"] == "no-store", got
+        assert http.get("/").body == b"page"
+        server.send_signal(signal.SIGTERM)
+        wait_for(lambda: "draining" in title(server.workers()[0]), "the worker to drain")
+        got = http.get("/healthz", "HEAD")
+        assert (got.status, got.headers["connection"]) == (503, "close"), got
+        assert http.at_end()
+    server.wait_exit(0)
 
 
 @for_both_modes

@@ -308,6 +308,64 @@ def the_one_that_refuses_is_replaced_and_harms_no_pool(case):
     assert "degraded" not in server.log()
 
 
+# ------------------------------------------------------------------------------ paused, and told a number
+
+def with_control(case, **options):
+    text, port = case.service("echo", **options)
+    return f"control {{ path {case.folder}/control }}\n{text}", port
+
+
+def ask(case, *args, status=0):
+    return case.run("-c", case.folder / "musterd.conf", *args, status=status)
+
+
+@for_both_modes
+def paused_clients_wait_and_nothing_is_said_of_full(case):
+    text, port = with_control(case, workers="2..4")
+    server = case.server(text)
+    workers = server.wait_workers(2)
+    with use(port) as old:
+        ask(case, "--pause", "svc")
+        with connect(port) as late:
+            late.sendall(b"hello")
+            assert waits(late)
+            os.kill(workers[0], signal.SIGKILL)
+            server.wait_workers(2, without=[workers[0]])
+            assert waits(late), "a new worker accepted"
+            case.conf(text.replace("2..4", "2..5"))
+            server.reload()
+            assert waits(late), "a new generation accepted"
+            ask(case, "--resume", "svc")
+            assert read_exactly(late, 5) == b"hello"
+        with contextlib.suppress(AssertionError, ConnectionResetError):
+            say(old)  # its worker may have been the one that was killed
+    assert " full" not in server.log()
+    assert len(re.findall("svc is paused", server.log())) == 1
+    server.stop()
+
+
+@test
+def told_a_number_of_workers_within_limits_until_the_next_reload(case):
+    text, _ = with_control(case, workers="2..4")
+    server = case.server(text)
+    ask(case, "--workers", "svc=8")
+    server.wait_workers(6)  # the range moves: 6 to 8
+    ask(case, "--workers", "svc=-7")
+    server.wait_workers(1)
+    for wrong in ("svc=21", "svc=+20", "svc=-1", "svc=0"):
+        said = ask(case, "--workers", wrong, status=None)
+        assert said.returncode in (1, 2) and re.search(r"places for 20|1 worker at least|wrong|number",
+                                                       said.stdout + said.stderr), said
+    assert len(server.workers()) == 1, "what was refused changed something"
+    mark = server.log_size()
+    server.reload()
+    server.wait_log("svc: 2 to 4 workers again, as configured", mark)
+    server.wait_workers(2)
+    mark = server.log_size()
+    server.reload()
+    assert "as configured" not in server.log_path.read_text()[mark:]
+
+
 # ----------------------------------------------------------------------------------------- recycling
 
 class Census(threading.Thread):

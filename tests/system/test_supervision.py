@@ -45,6 +45,24 @@ def a_worker_that_crashes_is_replaced(case):
     killed_worker_is_replaced(case, signal.SIGSEGV, r"SIGSEGV|signal 11|segmentation")
 
 
+@for_both_modes
+def when_all_are_killed_at_once_clients_wait_and_nobody_is_refused(case):
+    text, port = case.service("echo", workers=8)
+    server = case.server(text)
+    for _ in range(2):
+        victims = server.wait_workers(8)
+        for worker in victims:
+            os.kill(worker, signal.SIGKILL)
+        socks = [connect(port) for _ in range(8)]
+        for sock in socks:
+            sock.sendall(b"hello")
+        for sock in socks:
+            assert read_exactly(sock, 5) == b"hello"
+            sock.close()
+        server.wait_workers(8, without=victims)
+    server.stop()
+
+
 @test
 def the_log_names_the_client_of_a_dead_worker(case):
     text, port = case.service("echo", workers=1, connections=1)

@@ -111,6 +111,21 @@ START_TEST(a_worker_with_room_is_given_a_moment)
 }
 END_TEST
 
+START_TEST(a_client_that_is_left_behind_is_looked_for)
+{
+	struct queue queue = watched();
+	struct queue_facts facts = { .serving = 4, .room = true, .readable = true };
+
+	wake(&queue, facts, 2000);
+	ck_assert(!queue_turn(&queue, &facts, 2001));
+	ck_assert(queue_turn(&queue, &facts, 2000 + QUEUE_MOMENT_MS));
+	facts.readable = false;
+	queue = watched();
+	wake(&queue, facts, 3000);
+	ck_assert(!queue_turn(&queue, &facts, 3000 + QUEUE_MOMENT_MS));
+}
+END_TEST
+
 START_TEST(room_that_is_not_used_is_not_called_full)
 {
 	struct queue queue = watched();
@@ -226,6 +241,8 @@ START_TEST(a_stopped_queue_is_watched_anew)
 	ck_assert_int_eq(queue.state, QUEUE_WATCHED);
 	queue_rest(&queue, 4000);
 	ck_assert_int_eq(queue_next(&queue, 4000), 4000 + QUEUE_REST_MS);
+	run(&queue, idle, false, 4000, 5000);
+	ck_assert_int_eq(queue.state, QUEUE_WATCHED);
 }
 END_TEST
 
@@ -238,6 +255,7 @@ int main(void)
 	tcase_add_test(tcase, clients_that_nobody_takes_wait);
 	tcase_add_test(tcase, where_nobody_is_there_the_first_client_waits_at_once);
 	tcase_add_test(tcase, a_worker_with_room_is_given_a_moment);
+	tcase_add_test(tcase, a_client_that_is_left_behind_is_looked_for);
 	tcase_add_test(tcase, room_that_is_not_used_is_not_called_full);
 	tcase_add_test(tcase, full_is_who_cannot_take_clients_for_a_while);
 	tcase_add_test(tcase, workers_that_still_start_are_waited_for);

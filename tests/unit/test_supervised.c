@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a worker does for its master: pauses, says where it is, wants to be replaced, refuses, goes when the master is
- * dead. A loop test runs with _i 0 and 1: direct and multiplexed.
+ * What a worker does for its master: pauses, says where it is, wants to be replaced, refuses, goes
+ * when the master is dead. A loop test runs with _i 0 and 1: direct and multiplexed.
  */
 #include "worker_fixture.h"
 
@@ -303,6 +303,47 @@ START_TEST(a_worker_that_waits_is_not_disturbed_by_being_asked)
 	client_send(fd, "\n");
 	client_expect(fd, "xxxxxxxxxxxxxxxxxxxxx\n");
 	close(fd);
+	stop();
+}
+END_TEST
+
+/* Wherever it is, in the middle of a switch of stacks too. */
+START_TEST(being_asked_all_the_time_disturbs_nobody)
+{
+	enum { ASKED = 500, CLIENTS = 4 };
+	int fd[CLIENTS] = { 0 }, status = 0;
+	pid_t asker;
+
+	begin(&lines, _i);
+	worker_fixture_go(&fixture);
+	for (int i = 0; i < (_i ? CLIENTS : 1); i++)
+		fd[i] = ask("a\n");
+	asker = fork();
+	if (!asker) {
+		for (int i = 0; i < ASKED; i++) {
+			struct pollfd pollfd = { .fd = fixture.control, .events = POLLIN };
+			struct record record;
+			int trace_fd;
+
+			if (kill(fixture.pid, SIGUSR2) < 0 || poll(&pollfd, 1, PATIENCE_MS) != 1 ||
+			    record_receive(fixture.control, &record, &trace_fd) != 1 ||
+			    record.type != RECORD_TRACE)
+				_exit(1);
+			close(trace_fd);
+		}
+		_exit(0);
+	}
+	while (waitpid(asker, &status, WNOHANG) == 0) {
+		for (int i = 0; i < CLIENTS && fd[i]; i++) {
+			client_expect(fd[i], "a\n");
+			client_send(fd[i], "a\n");
+		}
+	}
+	ck_assert_int_eq(status, 0);
+	for (int i = 0; i < CLIENTS && fd[i]; i++) {
+		client_expect(fd[i], "a\n");
+		close(fd[i]);
+	}
 	stop();
 }
 END_TEST
@@ -698,7 +739,7 @@ START_TEST(a_stopped_orphan_goes)
 {
 	int status;
 
-	begin_with_master(&lines, _i, 300);
+	begin_with_master(&lines, _i, 20000);
 	close(fixture.listener);
 	kill(fixture.pid, SIGSTOP);
 	wait_until(is_stopped);
@@ -707,6 +748,26 @@ START_TEST(a_stopped_orphan_goes)
 	wait_until(is_refused);
 	ck_assert_int_eq(waitpid(fixture.pid, &status, 0), fixture.pid);
 	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+START_TEST(the_orphan_limit_ends_with_all_gone)
+{
+	char data[2];
+	int fd;
+
+	ck_assert_int_eq(orphan_work_ms(2000), 1800);
+	ck_assert_int_eq(orphan_work_ms(60000), 59500);
+	ck_assert_int_eq(orphan_work_ms(1), 1);
+	begin_with_master(&lines, _i, 1000);
+	fd = ask("unfinished");
+	while (!slot->accepted)
+		sched_yield();
+	close(fixture.control);
+	kill_master();
+	ck_assert_int_le(recv(fd, data, 1, 0), 0);
+	close(fd);
+	ck_assert_int_eq(waitpid(fixture.pid, NULL, 0), fixture.pid);
 }
 END_TEST
 
@@ -734,7 +795,7 @@ START_TEST(a_sigcont_or_a_master_that_executes_another_program_is_no_death)
 {
 	int fd, status;
 
-	begin_with_master(&lines, _i, 300);
+	begin_with_master(&lines, _i, 20000);
 	kill(fixture.pid, SIGCONT);
 	/* SIGUSR1 makes it execute a program that only waits. */
 	kill(fixture.master, SIGUSR1);
@@ -766,6 +827,7 @@ int main(int argc, char *argv[], char *envp[])
 	tcase_add_loop_test(tcase, a_service_that_is_closing_serves_on_but_is_not_ready, 0, 2);
 	tcase_add_loop_test(tcase, a_spinning_worker_says_where_and_goes_on, 0, 2);
 	tcase_add_loop_test(tcase, a_worker_that_waits_is_not_disturbed_by_being_asked, 0, 2);
+	tcase_add_loop_test(tcase, being_asked_all_the_time_disturbs_nobody, 0, 2);
 	tcase_add_loop_test(tcase, a_crash_says_where_and_is_that_crash, 0, 2 * faults_n);
 	tcase_add_loop_test(tcase, a_signal_of_a_crash_that_somebody_sends_ends_it_too, 0, 2);
 	tcase_add_loop_test(tcase, a_direct_worker_says_since_when_it_serves_a_request, 0, 2);
@@ -782,6 +844,7 @@ int main(int argc, char *argv[], char *envp[])
 	tcase_add_test(tcase, a_sibling_that_is_idle_is_woken_for_whom_the_other_leaves_alone);
 	tcase_add_loop_test(tcase, a_spinning_orphan_leaves_the_address_and_is_ended, 0, 2);
 	tcase_add_loop_test(tcase, a_stopped_orphan_goes, 0, 2);
+	tcase_add_loop_test(tcase, the_orphan_limit_ends_with_all_gone, 0, 2);
 	tcase_add_loop_test(tcase, an_orphan_in_a_request_may_finish_it, 0, 2);
 	tcase_add_loop_test(tcase, a_sigcont_or_a_master_that_executes_another_program_is_no_death,
 			    0, 2);

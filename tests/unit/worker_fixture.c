@@ -41,7 +41,7 @@ void worker_fixture_init(struct worker_fixture *fixture, const struct mu_module 
 		.core = CONF_INHERIT,
 		.as = CONF_INHERIT,
 		.park_ms = 10000,
-		.orphan_ms = 2000,
+		.orphan_ms = 20000,
 	};
 	fixture->number = 1;
 	ck_assert_int_eq(board_init(&fixture->board, 2), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A real worker in a forked child, with a hand-made service over a module of the test, a listener on
- * 127.0.0.1 and the test in the master's place.
+ * A real worker in a forked child, with a hand-made service over a module of the test, a listener
+ * on 127.0.0.1 and the test in the master's place.
  */
 #ifndef TESTS_WORKER_FIXTURE_H
 #define TESTS_WORKER_FIXTURE_H
@@ -42,7 +42,10 @@ void worker_fixture_send(struct worker_fixture *fixture, enum record_type type, 
 int64_t worker_fixture_expect(struct worker_fixture *fixture, enum record_type type);
 /* The same for RECORD_TRACE: its text, cut to size - 1 bytes. */
 void worker_fixture_expect_trace(struct worker_fixture *fixture, char *text, size_t size);
-/* Everything that the worker could see before this call has been seen by its loop (or it is busy serving, direct). */
+/*
+ * Everything that the worker could see before this call has been seen by its loop (or it is busy
+ * serving, direct).
+ */
 void worker_fixture_settle(struct worker_fixture *fixture);
 /* Waits until the log holds the text. */
 void worker_fixture_wait_log(struct worker_fixture *fixture, const char *text);
