@@ -535,6 +535,17 @@ def a_program_that_changes_while_it_is_checked_is_refused(case):
 
 
 @test
+def a_program_that_cannot_be_run_in_the_end_is_refused(case):
+    """It passes the check, and takes its interpreter away by that."""
+    def break_it(installed):
+        shutil.copy("/bin/sh", case.folder / "sh")
+        fresh = case.write("bin/musterd.new",
+                           f'#!{case.folder}/sh\nrm {case.folder}/sh; exec {MUSTERD} "$@"\n', 0o755)
+        os.rename(fresh, installed.path)
+    refusal(case, break_it, r"cannot run .*bin/musterd: no such file")
+
+
+@test
 def a_configuration_that_is_wrong_is_refused(case):
     text, port = case.service("echo", workers=2)
     server = Installed(case).server(text)
