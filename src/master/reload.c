@@ -272,6 +272,8 @@ static bool make_pools(struct master *master)
 	return true;
 }
 
+static const char roll_text[] = "every service gets new workers\n";
+
 /* One line in the log for each of the text. */
 static void log_lines(const char *what, const char *text)
 {
@@ -297,7 +299,7 @@ static bool make_plan(struct master *master)
 	if (reload->dry)
 		finish(master, true, text);
 	else if (master->phase != MASTER_BOOTING)
-		log_lines("plan", reload->roll ? "every service gets new workers" : text);
+		log_lines("plan", reload->roll ? roll_text : text);
 	free(text);
 	return reload->plan;
 }
@@ -420,6 +422,7 @@ static void announce(struct master *master, bool first, int workers)
 {
 	size_t services = master->config->services;
 	char *plan = plan_text(master->reload.plan), *answer;
+	const char *what = master->reload.roll ? roll_text : plan ? plan : "";
 	char took[CLOCK_TEXT_MAX], text[256];
 
 	clock_text(clock_ms() - master->reload.began_at, took);
@@ -428,7 +431,7 @@ static void announce(struct master *master, bool first, int workers)
 		 took);
 	log_notice("%s: %s", first ? "ready" : "reloaded", text);
 	notify_status(master, true);
-	if (asprintf(&answer, "%s\n%s", text, plan ? plan : "") < 0)
+	if (asprintf(&answer, "%s\n%s", text, what) < 0)
 		answer = NULL;
 	finish(master, true, answer ? answer : text);
 	free(answer);

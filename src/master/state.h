@@ -89,7 +89,7 @@ struct master {
 	int64_t started_at;
 	struct upgrade upgrade;
 	struct saved *resumed; /* what the program before us said; texts are borrowed; NULL: none */
-	unsigned killed, cut; /* workers killed and connections cut while stopping */
+	unsigned killed, cut;  /* workers killed and connections cut while stopping */
 	struct oom oom;
 };
 
