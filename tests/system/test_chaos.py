@@ -152,6 +152,7 @@ class Crowd:
             _, count, text = load.stop()
             assert all(count["bodies"]), f"not all configurations were seen: {text}"
             counts.update(requests=count["requests"], connects=count["connects"])
+            counts["slowest_ms"] = max(counts["slowest_ms"], count["slowest_ms"])
             self.failures += map(lambda line, port=port: load_failure(port, line), told.read_text().splitlines())
         return counts
 
@@ -395,6 +396,32 @@ class Chaos:
         self.server.upgrade(120)
         self.counts["upgrades"] += 1
 
+    def kill_during_a_change(self):
+        """A reload or an upgrade, in the midst of which workers of the old and new generation die."""
+        self.site.conf(self.some_text())
+        upgrade = self.server.can_upgrade() and self.random.random() < 0.5
+        before = self.server.notify.count()
+        self.server.send_signal(signal.SIGUSR2 if upgrade else signal.SIGHUP)
+        self.counts["upgrades" if upgrade else "reloads"] += 1
+        for _ in range(self.random.randint(1, 3)):
+            time.sleep(self.random.uniform(0, 0.02))  # wherever that is in it
+            self.kill_one()
+        # Without its canary a configuration is refused; either way it is over.
+        self.server.wait_ready(before, 120)
+
+    def stop_the_master_for_a_moment(self):
+        """Its workers go on; what dies and what is asked for meanwhile is found later."""
+        os.kill(self.server.pid, signal.SIGSTOP)
+        try:
+            wait_for(lambda: proc_stat(self.server.pid)[0] == "T", "the master to stop")
+            self.kill_one()
+            if self.random.random() < 0.5:
+                self.reload_and_go_on()
+            time.sleep(self.random.uniform(0, 0.3))
+        finally:
+            os.kill(self.server.pid, signal.SIGCONT)
+        self.counts["master stops"] += 1
+
     # ---- the control socket ----
 
     def command(self, *words):
@@ -488,7 +515,8 @@ class Chaos:
                    self.stop_one_for_a_while: 3, self.reload_good: 4, self.reload_bad: 2,
                    self.reload_and_go_on: 1, self.more_or_fewer: 2, self.rotate: 1, self.look_at_the_status: 2,
                    self.reload_by_command: 2, self.resize_by_command: 1, self.pause_for_a_moment: 1,
-                   self.strangers_at_the_control_socket: 1}
+                   self.strangers_at_the_control_socket: 1, self.kill_during_a_change: 3,
+                   self.stop_the_master_for_a_moment: 1}
         if self.server.can_upgrade():
             weights[self.upgrade] = 2
         refused = strace_is_refused()
