@@ -218,30 +218,25 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 	}
 }
 
-/* The line for the control socket; false: the argument is wrong. */
+/* The line for the control socket, which begins with the option's long name; false: the argument is wrong. */
 static bool make_request(const struct arguments *arguments, char *line, size_t size)
 {
-	static const char *const names[] = {
-		[ASK_STATUS - ASK_STATUS] = "status",   [ASK_PLAN - ASK_STATUS] = "plan",
-		[ASK_RELOAD - ASK_STATUS] = "reload",   [ASK_UPGRADE - ASK_STATUS] = "upgrade",
-		[ASK_STOP - ASK_STATUS] = "stop",       [ASK_REOPEN - ASK_STATUS] = "reopen",
-		[ASK_WORKERS - ASK_STATUS] = "workers", [ASK_PAUSE - ASK_STATUS] = "pause",
-		[ASK_RESUME - ASK_STATUS] = "resume",
-	};
-	const char *name = names[arguments->task - ASK_STATUS];
+	const struct option *option = long_options;
 	const char *argument = arguments->argument ? arguments->argument : "";
 	int service = (int)strcspn(argument, "=");
 	int len;
 
+	while (option->val != arguments->task)
+		option++;
 	if (strcspn(argument, " \t\n") != strlen(argument))
 		return false;
 	if (arguments->task == ASK_WORKERS && (!service || !argument[service]))
 		return false;
 	if (arguments->task == ASK_WORKERS)
-		len = snprintf(line, size, "%s %.*s %s", name, service, argument,
+		len = snprintf(line, size, "%s %.*s %s", option->name, service, argument,
 			       argument + service + 1);
 	else
-		len = snprintf(line, size, "%s%s%s", name, *argument ? " " : "", argument);
+		len = snprintf(line, size, "%s%s%s", option->name, *argument ? " " : "", argument);
 	return len < (int)size;
 }
 

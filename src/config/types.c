@@ -287,6 +287,14 @@ static void parse_range(const struct schema *schema, const struct mu_directive *
 		*(struct conf_range *)field = range;
 }
 
+static void fail_nobody(const struct schema *schema, const struct mu_directive *directive,
+			const struct conf_node *node)
+{
+	conf_error(schema->context, &node->word_at[1],
+		   "`%s %s` would serve nobody; `%s 0..N` starts them on demand", directive->name,
+		   node->word[1], directive->name);
+}
+
 static void parse_count(const struct schema *schema, const struct mu_directive *directive,
 			const struct conf_node *node, void *field)
 {
@@ -301,12 +309,12 @@ static void parse_count(const struct schema *schema, const struct mu_directive *
 		*range = (struct conf_range){ .automatic = true, .given = true };
 	} else if (strstr(word, "..")) {
 		parse_range(schema, directive, node, field);
+		if (range->given && !range->automatic && range->max == 0)
+			fail_nobody(schema, directive, node);
 	} else if (value_int(word, &value)) {
 		fail_value(schema, node, wanted);
 	} else if (value == 0) {
-		conf_error(schema->context, &node->word_at[1],
-			   "`%s 0` would serve nobody; `%s 0..N` starts them on demand",
-			   directive->name, directive->name);
+		fail_nobody(schema, directive, node);
 	} else if (schema_in_range(schema, directive, node, value, int_text)) {
 		*range = (struct conf_range){ .min = value, .max = value, .given = true };
 	}

@@ -228,15 +228,18 @@ struct pool *pool_new(struct master *master, struct config *config,
 		      const struct service_conf *service, unsigned generation, char **error_r)
 {
 	struct pool *pool = pool_make(master, config, service, generation);
+	int error;
 
 	*error_r = NULL;
 	if (!pool)
 		goto out_of_memory;
 	if (pool->totals && make_places(pool) == 0 && take_listeners(pool, error_r) == 0)
 		return pool;
+	error = errno;
 	for (size_t i = 0; i < pool->listeners; i++)
 		listeners_release(&master->listeners, pool->listener[i]);
 	pool_free(pool);
+	errno = error;
 out_of_memory:
 	if (!*error_r)
 		*error_r = strdup(strerror(errno));

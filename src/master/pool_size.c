@@ -231,8 +231,10 @@ static void begin_full(struct pool *pool, int serving)
 static void log_free(struct pool *pool, int64_t lasted)
 {
 	char text[CLOCK_TEXT_MAX];
-	uint64_t n = refused(pool) - pool->refused_before;
+	uint64_t n = refused(pool);
 
+	/* It may have scribbled over its slot. */
+	n = n > pool->refused_before ? n - pool->refused_before : 0;
 	pool->full = false;
 	clock_text(lasted, text);
 	if (pool->refuser)

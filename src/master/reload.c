@@ -22,7 +22,9 @@
 
 enum {
 	REASON_MAX = 1024,
-	DRAINING_GENERATIONS = 8 /* more than these are waited for before the next one starts */
+	DRAINING_GENERATIONS = 8, /* more than these are waited for before the next one starts */
+	BIND_PATIENCE_MS = 1000,
+	BIND_AGAIN_MS = 10,
 };
 
 static int draining_generations(const struct master *master)
@@ -83,14 +85,14 @@ static void remember(struct master *master, bool ok, const char *text)
 	strlcpy(reload->last.text, text, sizeof(reload->last.text));
 }
 
-/* Tells who asked, and leaves nothing behind. */
-static void finish(struct master *master, bool ok, const char *text)
+void reload_finish(struct master *master, bool ok, const char *text)
 {
 	struct reload *reload = &master->reload;
 	unsigned ticket = reload->ticket;
 
 	remember(master, ok, text);
 	checker_stop(master);
+	deadline_clear(&master->loop.deadlines, &reload->bind);
 	fd_close(&reload->log_fd);
 	control_discard(&reload->control, &master->control.socket);
 	pidfile_remove_own(&reload->pidfile);
@@ -123,7 +125,7 @@ static void refuse(struct master *master, int exit_status, const char *reason)
 	kill_new_pools(master);
 	if (asprintf(&text, "%s%s%s", reason, errors ? "\n" : "", errors ? errors : "") < 0)
 		text = NULL;
-	finish(master, false, text ? text : reason);
+	reload_finish(master, false, text ? text : reason);
 	free(text);
 	free(errors);
 	if (master->phase == MASTER_BOOTING) {
@@ -154,16 +156,10 @@ void reload_refuse(struct master *master, int exit_status, const char *format, .
 
 /* ----------------------------------------------------------------------------- preparing ---- */
 
-/* The path of the pid file under this configuration; NULL: none. */
-static const char *pidfile_path(const struct master *master, const struct config *config)
-{
-	return master->options->pidfile ? master->options->pidfile : config->pidfile;
-}
-
 static bool take_pidfile(struct master *master)
 {
 	struct reload *reload = &master->reload;
-	const char *path = pidfile_path(master, reload->config);
+	const char *path = reload_pidfile_path(master, reload->config);
 	pid_t other;
 
 	if (!path || (master->pidfile.fd >= 0 && strcmp(path, master->pidfile.path) == 0))
@@ -214,62 +210,65 @@ static bool open_control(struct master *master)
 	return false;
 }
 
-/* The pool that serves this service now; NULL. */
-static struct pool *find_serving(const struct master *master, const char *service)
+/*
+ * When a master was killed, its workers leave the listeners as soon as they notice. Who starts the next one at once
+ * may be faster than they.
+ */
+static bool may_bind_later(const struct master *master)
 {
-	struct pool *pool;
-
-	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool->phase == POOL_SERVING && strcmp(pool->service->name, service) == 0)
-			return pool;
-	}
-	return NULL;
+	return master->phase == MASTER_BOOTING &&
+	       master->loop.now - master->reload.began_at < BIND_PATIENCE_MS;
 }
 
-/* It goes on with the workers that it has. */
-static bool stays(const struct master *master, const struct plan_service *service)
+static void bind_later(struct master *master)
 {
-	return service->action == PLAN_UNCHANGED && !master->reload.roll &&
-	       find_serving(master, service->name);
+	struct reload *reload = &master->reload;
+
+	kill_new_pools(master); /* those that were made hold listeners */
+	reload->phase = RELOAD_BINDING;
+	deadline_set(&master->loop.deadlines, &reload->bind, master->loop.now + BIND_AGAIN_MS);
 }
 
 static bool make_pool(struct master *master, const struct plan_service *planned)
 {
 	const struct service_conf *service = planned->new_service;
-	const struct pool *old = find_serving(master, planned->name);
 	char *error;
-	struct pool *pool =
-		pool_new(master, master->reload.config, service, master->generation, &error);
 
-	if (pool) {
-		pool->paused = old && old->paused;
+	if (pool_new(master, master->reload.config, service, master->generation, &error))
 		return true;
-	}
-	reload_refuse(master, EX_UNAVAILABLE, "service %s: %s", service->name,
-		      error ? error : strerror(ENOMEM));
+	if (errno == EADDRINUSE && may_bind_later(master))
+		bind_later(master);
+	else
+		reload_refuse(master, EX_UNAVAILABLE, "service %s: %s", service->name,
+			      error ? error : strerror(ENOMEM));
 	free(error);
 	return false;
 }
 
-static bool make_pools(struct master *master)
+static void make_pools(struct master *master)
 {
 	const struct plan *plan = master->reload.plan;
 	const struct pool *pool;
 	size_t descriptors = 0;
 
-	master->generation++;
 	for (size_t i = 0; i < plan->services; i++) {
 		const struct plan_service *service = &plan->service[i];
 
-		if (service->action == PLAN_REMOVED || stays(master, service))
+		if (service->action == PLAN_REMOVED || reload_keeps(master, service))
 			continue;
 		if (!make_pool(master, service))
-			return false;
+			return;
 	}
 	TAILQ_FOREACH (pool, &master->pools, link)
 		descriptors += (size_t)pool->service->workers_max;
 	limits_need_files(descriptors + listeners_count(&master->listeners));
-	return true;
+	master->reload.phase = RELOAD_STARTING;
+}
+
+static void on_bind_again(void *owner, int64_t now)
+{
+	(void)now;
+	make_pools(owner);
 }
 
 /* One line in the log for each of the text. */
@@ -295,9 +294,9 @@ static bool make_plan(struct master *master)
 		return false;
 	}
 	if (reload->dry)
-		finish(master, true, text);
+		reload_finish(master, true, text);
 	else if (master->phase != MASTER_BOOTING)
-		log_lines("plan", reload->roll ? "every service gets new workers" : text);
+		log_lines("plan", reload->roll ? RELOAD_ROLL_TEXT : text);
 	free(text);
 	return reload->plan;
 }
@@ -315,148 +314,11 @@ void reload_checked(struct master *master, const siginfo_t *info)
 	}
 	/* It holds a configuration now, no errors. */
 	fd_close(&reload->checker.found);
-	if (make_plan(master) && take_pidfile(master) && open_log(master) && open_control(master) &&
-	    make_pools(master))
-		reload->phase = RELOAD_STARTING;
-}
-
-/* ---------------------------------------------------------------------------- committing ---- */
-
-static bool listen_all(struct master *master)
-{
-	struct pool *pool;
-	char *error = NULL;
-
-	/* What listens already only gets other options, and that comes last: it cannot be undone. */
-	for (int already = 0; already <= 1; already++) {
-		TAILQ_FOREACH (pool, &master->pools, link) {
-			if (pool->phase != POOL_STARTING || pool_listen(pool, already, &error) == 0)
-				continue;
-			reload_refuse(master, EX_UNAVAILABLE, "service %s: %s", pool->service->name,
-				      error ? error : strerror(ENOMEM));
-			free(error);
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool listen_control(struct master *master)
-{
-	char *error;
-
-	if (control_listen(&master->reload.control, &master->control.socket, &error) == 0)
-		return true;
-	reload_refuse(master, EX_UNAVAILABLE, "control socket: %s",
-		      error ? error : strerror(ENOMEM));
-	free(error);
-	return false;
-}
-
-static void swap_pidfile(struct master *master)
-{
-	struct reload *reload = &master->reload;
-
-	if (reload->pidfile.fd < 0 && pidfile_path(master, reload->config))
-		return; /* the same as before */
-	pidfile_remove_own(&master->pidfile);
-	master->pidfile = reload->pidfile;
-	reload->pidfile = PIDFILE_NONE;
-}
-
-static void log_pool(const struct pool *pool)
-{
-	char all[512] = "", one[ADDRESS_TEXT_MAX];
-
-	for (size_t i = 0; i < pool->listeners; i++) {
-		strlcat(all, i ? ", " : "", sizeof(all));
-		strlcat(all, address_text(&pool->listener[i]->socket.address, one), sizeof(all));
-	}
-	log_info("service %s: %d worker%s ready on %s", pool->service->name, pool_alive(pool),
-		 plural(pool_alive(pool)), all);
-}
-
-/* Pools that stay belong to the new configuration from now on, and log where it says. */
-static void keep_pools(struct master *master)
-{
-	const struct reload *reload = &master->reload;
-
-	for (size_t i = 0; i < reload->plan->services; i++) {
-		const struct plan_service *service = &reload->plan->service[i];
-		struct pool *pool;
-
-		if (!stays(master, service))
-			continue;
-		pool = find_serving(master, service->name);
-		pool_keep(pool, reload->config, service->new_service);
-		pool_reset(pool);
-		pool_reopen(pool, &reload->log_target, reload->log_fd);
-	}
-}
-
-/* Returns how many workers serve now. */
-static int swap_pools(struct master *master)
-{
-	const struct config *config = master->reload.config;
-	struct pool *pool;
-	int workers = 0;
-
-	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool->phase == POOL_STARTING) {
-			pool_commit(pool);
-			log_pool(pool);
-		}
-		if (pool->phase == POOL_SERVING && pool->config == config)
-			workers += pool_alive(pool);
-	}
-	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool->phase == POOL_SERVING && pool->config != config)
-			pool_drain(pool, pool_leaves_listeners(pool, config), master->loop.now);
-	}
-	return workers;
-}
-
-static void announce(struct master *master, bool first, int workers)
-{
-	size_t services = master->config->services;
-	char *plan = plan_text(master->reload.plan), *answer;
-	char took[CLOCK_TEXT_MAX], text[256];
-
-	clock_text(clock_ms() - master->reload.began_at, took);
-	snprintf(text, sizeof(text), "generation %u serves: %zu service%s, %d worker%s, after %s",
-		 master->generation, services, plural((long)services), workers, plural(workers),
-		 took);
-	log_notice("%s: %s", first ? "ready" : "reloaded", text);
-	notify_status(master, true);
-	if (asprintf(&answer, "%s\n%s", text, plan ? plan : "") < 0)
-		answer = NULL;
-	finish(master, true, answer ? answer : text);
-	free(answer);
-	free(plan);
-}
-
-static void commit(struct master *master)
-{
-	struct reload *reload = &master->reload;
-	bool first = master->phase == MASTER_BOOTING;
-	struct config *old = master->config;
-	int workers;
-
-	if (!listen_control(master) || !listen_all(master))
+	if (!make_plan(master) || !take_pidfile(master) || !open_log(master) ||
+	    !open_control(master))
 		return;
-	keep_pools(master);
-	log_use(&reload->log_target, reload->log_fd);
-	reload->log_fd = -1;
-	swap_pidfile(master);
-	control_commit(master, &reload->control);
-	workers = swap_pools(master);
-	master->config = config_ref(reload->config);
-	master->phase = MASTER_RUNNING;
-	announce(master, first, workers);
-	master->serving = master->generation;
-	config_unref(old); /* the plan spoke of it */
-	if (first)
-		daemon_report(&master->daemon, 0);
+	master->generation++;
+	make_pools(master);
 }
 
 /* ---------------------------------------------------------------------------- from outside ---- */
@@ -468,6 +330,7 @@ void reload_init(struct master *master)
 	*reload =
 		(struct reload){ .log_fd = -1, .pidfile = PIDFILE_NONE, .control = control_none() };
 	checker_init(&reload->checker, master);
+	deadline_init(&reload->bind, on_bind_again, master);
 }
 
 /* One that waits is the one that whoever asks now gets as well: it has not read anything yet. */
@@ -537,7 +400,7 @@ void reload_forget(struct master *master)
 bool reload_settle(struct master *master)
 {
 	if (master->reload.phase == RELOAD_STARTING && all_are_ready(master))
-		commit(master);
+		reload_commit(master);
 	else if (master->reload.phase == RELOAD_NONE &&
 		 (master->reload.next_plan || may_reload(master)))
 		begin(master);

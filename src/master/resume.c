@@ -360,7 +360,8 @@ static int close_at_exec(int fd, void *arg)
 int master_adopt(struct master *master, const struct saved *saved)
 {
 	adopt_plain(master, saved->master);
-	if (saved_each_fd(saved, close_at_exec, NULL) < 0 || adopt_totals(master, saved) < 0) {
+	if ((master->pidfile.fd >= 0 && !master->pidfile.path) ||
+	    saved_each_fd(saved, close_at_exec, NULL) < 0 || adopt_totals(master, saved) < 0) {
 		log_err("what the program before us had cannot be taken over: %s", strerror(errno));
 		return -1;
 	}

@@ -21,6 +21,9 @@
 
 #include <signal.h>
 
+struct plan;
+struct plan_service;
+
 enum master_phase {
 	MASTER_BOOTING, /* the first generation does not serve yet */
 	MASTER_RUNNING,
@@ -31,6 +34,7 @@ enum master_phase {
 enum reload_phase {
 	RELOAD_NONE,
 	RELOAD_CHECKING, /* the checker runs */
+	RELOAD_BINDING,  /* at the start: an address is still in use, it is tried again */
 	RELOAD_STARTING  /* the workers of the new generation set themselves up */
 };
 
@@ -52,6 +56,7 @@ struct reload {
 	unsigned next_plan; /* the ticket of the plan that waits; 0 */
 	int64_t began_at;
 	struct checker checker;
+	struct deadline bind; /* RELOAD_BINDING: when to try again */
 	struct config *config;
 	struct plan *plan;
 	struct log_target log_target;
@@ -89,7 +94,7 @@ struct master {
 	int64_t started_at;
 	struct upgrade upgrade;
 	struct saved *resumed; /* what the program before us said; texts are borrowed; NULL: none */
-	unsigned killed, cut; /* workers killed and connections cut while stopping */
+	unsigned killed, cut;  /* workers killed and connections cut while stopping */
 	struct oom oom;
 };
 
@@ -117,6 +122,8 @@ unsigned reload_request(struct master *master);
 unsigned reload_request_roll(struct master *master);
 /* Reads and compares as a reload does, and ends there: the plan is the answer. */
 unsigned plan_request(struct master *master);
+/* Tells who asked, and leaves nothing behind. */
+void reload_finish(struct master *master, bool ok, const char *text);
 /* Nothing that waits begins any more: the master stops. */
 void reload_forget(struct master *master);
 /* The checker has ended. */
@@ -124,8 +131,20 @@ void reload_checked(struct master *master, const siginfo_t *info);
 /* Undoes what was begun. */
 void reload_refuse(struct master *master, int exit_status, const char *format, ...)
 	__attribute__((__format__(__printf__, 3, 4)));
+/* In place of a plan where all services get new workers. */
+#define RELOAD_ROLL_TEXT "every service gets new workers\n"
+
 /* Goes on as far as it can. True: it did, so there may be more to do at once. */
 bool reload_settle(struct master *master);
+
+/* reload_commit.c: all new workers are READY. */
+void reload_commit(struct master *master);
+/* The pool that serves this service now; NULL. */
+struct pool *reload_serving_pool(const struct master *master, const char *service);
+/* The service goes on with the workers that it has. */
+bool reload_keeps(const struct master *master, const struct plan_service *service);
+/* The path of the pid file under this configuration; NULL: none. */
+const char *reload_pidfile_path(const struct master *master, const struct config *config);
 
 /* upgrade.c: the ticket of the upgrade. */
 unsigned upgrade_request(struct master *master);

@@ -41,12 +41,21 @@ static bool reload_is_idle(const struct master *master)
 
 /* ------------------------------------------------------------------------------- outcomes ---- */
 
+/* With what it has started; itself perhaps not in its session yet. */
+static void kill_checker(const struct upgrade *upgrade)
+{
+	kill(-upgrade->checker, SIGKILL);
+	kill(upgrade->checker, SIGKILL);
+}
+
 static void conclude(struct master *master)
 {
 	struct upgrade *upgrade = &master->upgrade;
 
 	deadline_clear(&master->loop.deadlines, &upgrade->limit);
 	fd_close(&upgrade->output);
+	free(upgrade->more);
+	upgrade->more = NULL;
 	config_unref(upgrade->before);
 	upgrade->before = NULL;
 	upgrade->timed_out = false;
@@ -58,7 +67,7 @@ __attribute__((__format__(__printf__, 2, 3))) static void refuse(struct master *
 								 const char *format, ...)
 {
 	struct upgrade *upgrade = &master->upgrade;
-	char reason[1024];
+	char reason[1024], *text;
 	va_list args;
 
 	va_start(args, format);
@@ -66,11 +75,14 @@ __attribute__((__format__(__printf__, 2, 3))) static void refuse(struct master *
 	va_end(args);
 	/* A checker that still runs is reaped as a stranger. */
 	if (upgrade->checker > 0)
-		kill(upgrade->checker, SIGKILL);
+		kill_checker(upgrade);
 	upgrade->checker = 0;
 	log_err("upgrade refused, the running program goes on: %s", reason);
 	systemd_notify(&master->systemd, "STATUS=Upgrade refused: %s", reason);
-	control_answer(master, upgrade->ticket, false, reason);
+	if (asprintf(&text, "%s%s", reason, upgrade->more ? upgrade->more : "") < 0)
+		text = NULL;
+	control_answer(master, upgrade->ticket, false, text ? text : reason);
+	free(text);
 	conclude(master);
 }
 
@@ -149,6 +161,7 @@ static int checker_main(void *arg)
 
 	dup2(check->output, STDOUT_FILENO);
 	dup2(check->output, STDERR_FILENO);
+	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (size_t i = 0; i < saved->configs; i++)
 		fd_set_cloexec(saved->config[i].capture, false);
@@ -193,7 +206,7 @@ static void on_check_limit(void *owner, int64_t now)
 
 	(void)now;
 	master->upgrade.timed_out = true;
-	kill(master->upgrade.checker, SIGKILL);
+	kill_checker(&master->upgrade);
 }
 
 static void begin(struct master *master)
@@ -226,46 +239,65 @@ static void begin(struct master *master)
 
 /* -------------------------------------------------------------------------- what it answered ---- */
 
-/* Gives the first line that it said, which the refusal will hold, and logs the others. */
-static void log_output(const struct upgrade *upgrade, const char *path, char *first, size_t size)
+/* All that it said: malloc'd text, or NULL. */
+static char *read_output(const struct upgrade *upgrade)
 {
-	char *said = calloc(1, OUTPUT_MAX + 1), *line, *rest = said;
+	char *said = calloc(1, OUTPUT_MAX + 1);
+
+	if (said && pread(upgrade->output, said, OUTPUT_MAX, 0) >= 0)
+		return said;
+	free(said);
+	return NULL;
+}
+
+/* Gives the first line that it said, which the refusal will hold, and keeps and logs the others. */
+static void take_output(struct upgrade *upgrade, const char *path, char *first, size_t size)
+{
+	char *said = read_output(upgrade), *line, *rest = said;
 	int lines = 0;
+	size_t len;
+	FILE *more = open_memstream(&upgrade->more, &len);
 
 	first[0] = '\0';
-	if (!said || pread(upgrade->output, said, OUTPUT_MAX, 0) < 0)
-		rest = NULL;
-	while (lines < LINES_MAX && (line = strsep(&rest, "\n"))) {
+	while (more && lines < LINES_MAX && (line = strsep(&rest, "\n"))) {
 		if (!*line)
 			continue;
-		if (lines++)
-			log_err("%s: %s", path, line);
-		else
+		if (!lines++) {
 			snprintf(first, size, "%s", line);
+			continue;
+		}
+		log_err("%s: %s", path, line);
+		fprintf(more, "\n%s", line);
 	}
+	if (more)
+		fclose(more);
 	free(said);
 }
 
-/* True if it says, as the only thing, that it can take over. */
+/* True if it says in a line that it can take over. Others (of a loader, of a library) do not matter. */
 static bool says_that_it_can(struct upgrade *upgrade)
 {
-	char said[256] = "", expected[256];
+	char *said = read_output(upgrade), *line, *rest = said, expected[256];
+	bool can = false;
 	int version;
 
-	if (pread(upgrade->output, said, sizeof(said) - 1, 0) < 0 ||
-	    sscanf(said, "musterd %63s (state %d)", upgrade->successor, &version) != 2)
-		return false;
-	snprintf(expected, sizeof(expected), UPGRADE_CAN "\n", upgrade->successor, version);
-	return strcmp(said, expected) == 0;
+	while (!can && (line = strsep(&rest, "\n"))) {
+		if (sscanf(line, "musterd %63s (state %d)", upgrade->successor, &version) != 2)
+			continue;
+		snprintf(expected, sizeof(expected), UPGRADE_CAN, upgrade->successor, version);
+		can = strcmp(line, expected) == 0;
+	}
+	free(said);
+	return can;
 }
 
 static void refuse_after_check(struct master *master, const siginfo_t *info)
 {
-	const struct upgrade *upgrade = &master->upgrade;
+	struct upgrade *upgrade = &master->upgrade;
 	const char *path = master->options->program->path;
 	char said[512];
 
-	log_output(upgrade, path, said, sizeof(said));
+	take_output(upgrade, path, said, sizeof(said));
 	if (upgrade->timed_out)
 		refuse(master, "%s gave no answer in %d s", path, CHECK_LIMIT_MS / 1000);
 	else if (info->si_code != CLD_EXITED)
@@ -366,6 +398,7 @@ void upgrade_init(struct master *master)
 
 void upgrade_cleanup(struct master *master)
 {
+	free(master->upgrade.more);
 	fd_close(&master->upgrade.output);
 	config_unref(master->upgrade.before);
 	saved_free(master->resumed);

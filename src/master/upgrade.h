@@ -36,7 +36,8 @@ struct upgrade {
 	unsigned ticket; /* of the one under way */
 	unsigned queued; /* of the one that follows it; 0: none */
 	pid_t checker;
-	int output;            /* memfd with what the checker says */
+	int output; /* memfd with what the checker says */
+	char *more; /* of it: the lines behind the first, each behind a newline; malloc'd or NULL */
 	struct deadline limit; /* of the checker */
 	bool timed_out;        /* it was killed for that */
 	struct program_file file;

@@ -34,6 +34,8 @@ static struct {
 	int control;
 	bool primed;
 	struct symbols symbols;
+	const void
+		*below; /* the frame below the worker's outermost: how the master came to fork it */
 	char stack[STACK_BYTES] __attribute__((__aligned__(64)));
 } trace = { .control = -1 };
 
@@ -81,7 +83,7 @@ static void write_frame(int fd, void *frame, bool called)
 		backtrace_symbols_fd(&frame, 1, fd);
 }
 
-/* Without our own frames, which come first. */
+/* Without our own frames, which come first, and the master's, which come last. */
 static void write_trace(int fd, const void *context)
 {
 	void *frame[FRAMES_MAX], *at = interrupted_at(context);
@@ -94,7 +96,7 @@ static void write_trace(int fd, const void *context)
 		first = 0;
 	if (n == 0 && at)
 		write_frame(fd, at, false);
-	for (int i = first; i < n; i++)
+	for (int i = first; i < n && frame[i] != trace.below; i++)
 		write_frame(fd, frame[i], frame[i] != at);
 	if (fstat(fd, &st) == 0 && st.st_size > TRACE_MAX)
 		(void)!ftruncate(fd, TRACE_MAX);
@@ -152,8 +154,14 @@ void trace_prime(void)
 void trace_start(int control)
 {
 	stack_t stack = { .ss_sp = trace.stack, .ss_size = sizeof(trace.stack) };
+	void *frame[8];
+	int n;
 
 	trace_prime();
+	n = backtrace(frame, 8);
+	for (int i = 0; i + 1 < n; i++)
+		if (frame[i] == __builtin_return_address(0))
+			trace.below = frame[i + 1];
 	trace.control = control;
 	/* Under AddressSanitizer there is one already, and its own reports of faults. */
 #if !WITH_ASAN

@@ -14,8 +14,8 @@
  */
 void trace_prime(void);
 /*
- * From now on, over this control socket. A process has one trace as it has one set of signal
- * handlers.
+ * For worker_main: from now on, over this control socket; traces end with the caller. A process has
+ * one trace as it has one set of signal handlers.
  */
 void trace_start(int control);
 

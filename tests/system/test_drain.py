@@ -82,10 +82,10 @@ def an_idle_keep_alive_connection_is_told_with_its_next_answer(case):
 def the_shutdown_delay_serves_on(case):
     case.write("html/index.html", "page")
     text, port = case.service("http { root html }", name="www")
-    server = case.server("shutdown-delay 1500ms\n" + text)
+    server = case.server("shutdown-delay 5s\n" + text)
     workers = server.workers("www")
     begin_stop(server)
-    server.wait_log("serving on for the shutdown delay of 1.5s")
+    server.wait_log("serving on for the shutdown delay of 5.0s")
     with Http(port) as http:
         assert "close" not in http.get("/").headers.get("connection", "")
     # Whoever dies is replaced, and a reload is not begun any more.

@@ -361,9 +361,9 @@ def who_asks_over_the_control_socket_hears_the_outcome_from_the_new_program(case
         assert re.search(r"generation \d+ serves", done.stdout), done.stdout
         server.wait_log(VERSIONS.format(1, 1), mark)
         assert os.stat(case.folder / "control").st_ino == inode, "the control socket was made anew"
-    installed.script("echo the library is missing; exit 1")
+    installed.script("echo the library is missing; echo install it; exit 1")
     done = case.run("-c", server.conf, "--upgrade", status=1)
-    assert "exited with status 1: the library is missing" in done.stdout + done.stderr, done
+    assert re.search("exited with status 1: the library is missing\n.*install it", done.stdout + done.stderr), done
     # The workers cannot be replaced: the reasons come from the new program too.
     installed.replace(MUSTERD)
     other, taken = case.service("echo", name="other")
@@ -523,7 +523,18 @@ def a_program_that_talks_for_ever_is_refused(case):
 
 @test
 def a_program_that_hangs_is_refused(case):
-    refusal(case, lambda installed: installed.script("exec sleep 1000"), r".*gave no answer in 30 s", 60)
+    # The shell waits for its child, and both must go.
+    refusal(case, lambda installed: installed.script("sleep 1000; exit"), r".*gave no answer in 30 s", 60)
+
+
+@test
+def noise_of_the_loader_does_not_matter(case):
+    text, port = case.service("echo")
+    installed = Installed(case)
+    server = installed.server(text)
+    installed.script("echo some library has a warning >&2; exec @")
+    upgrade(server)
+    assert echoes(port)
 
 
 @test
@@ -532,6 +543,17 @@ def a_program_that_changes_while_it_is_checked_is_refused(case):
     def break_it(installed):
         installed.script(f"cp {MUSTERD} $0.new && mv $0.new $0; exec @")
     refusal(case, break_it, r".*was changed while it was checked")
+
+
+@test
+def a_program_that_cannot_be_run_in_the_end_is_refused(case):
+    """It passes the check, and takes its interpreter away by that."""
+    def break_it(installed):
+        shutil.copy("/bin/sh", case.folder / "sh")
+        fresh = case.write("bin/musterd.new",
+                           f'#!{case.folder}/sh\nrm {case.folder}/sh; exec {MUSTERD} "$@"\n', 0o755)
+        os.rename(fresh, installed.path)
+    refusal(case, break_it, r"cannot run .*bin/musterd: no such file")
 
 
 @test

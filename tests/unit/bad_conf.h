@@ -140,6 +140,8 @@ static const struct bad_conf bad_confs[] = {
 	  "`workers` wants a number, a range as 2..16, or auto, not `few`" },
 	{ SERVICE("workers 0"), 2, 9,
 	  "`workers 0` would serve nobody; `workers 0..N` starts them on demand" },
+	{ SERVICE("workers 0..0"), 2, 9,
+	  "`workers 0..0` would serve nobody; `workers 0..N` starts them on demand" },
 	{ SERVICE("workers 9..2"), 2, 9,
 	  "`workers` wants a range, the smaller number first: 2..16, not `9..2`" },
 	{ SERVICE("workers 2...4"), 2, 9, "`workers` wants a range: 2..16, not `2...4`" },

@@ -13,6 +13,7 @@
 
 #include "unit.h"
 
+#include <bsd/stdlib.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -47,6 +48,13 @@ static void set_limits(struct service_conf *service)
 		service->slow_ms = 200;
 	if (strcmp(name, "dozing") == 0)
 		service->boot_ms = 200;
+	/* All that looks at slots has a reason to. */
+	if (strcmp(name, "scribbling") == 0) {
+		service->connections = 4;
+		service->stall_ms = 60000;
+		service->slow_ms = 30;
+		service->max_lifetime_ms = 3600000;
+	}
 }
 
 /* A line: NAME MIN MAX DRAIN_MS, and perhaps N to listen on 127.0.0.N; any port. */
@@ -273,6 +281,23 @@ static void set_signals(const struct worker_args *args)
 		signal(SIGTERM, SIG_IGN);
 }
 
+/* Noise, nothing, and the numbers with which sums turn over. */
+static void scribble_noise(struct slot *slot)
+{
+	static const int64_t extreme[] = { 0, INT64_MAX, INT64_MIN };
+	int64_t word[sizeof(*slot) / sizeof(int64_t)];
+
+	for (size_t i = 0; i < sizeof(word) / sizeof(*word); i++) {
+		uint32_t choice = arc4random_uniform(4);
+
+		if (choice < 3)
+			word[i] = extreme[choice];
+		else
+			arc4random_buf(&word[i], sizeof(word[i]));
+	}
+	memcpy(slot, word, sizeof(word));
+}
+
 /* After its first answer the first worker of some services is stuck, or seems to be until it is asked. */
 static void get_stuck(const struct worker_args *args)
 {
@@ -281,6 +306,7 @@ static void get_stuck(const struct worker_args *args)
 	bool comes_back = strcmp(name, "drowsy") == 0 || strcmp(name, "slow") == 0;
 
 	if (args->number != 1 || self.asked || strcmp(name, "still") == 0 ||
+	    strcmp(name, "scribbling") == 0 ||
 	    !(args->service->stall_ms || args->service->request_ms || args->service->slow_ms))
 		return;
 	slot->connections = 1;
@@ -326,6 +352,8 @@ static int serve(const struct worker_args *args, bool stubborn)
 		if (pollfd[1].revents) {
 			answer(args);
 			get_stuck(args);
+			if (strcmp(args->service->name, "scribbling") == 0)
+				scribble_noise(&args->board->slot[args->number - 1]);
 		}
 		if (!pollfd[0].revents)
 			continue;
@@ -763,6 +791,22 @@ START_TEST(a_stopped_worker_is_noticed)
 }
 END_TEST
 
+START_TEST(workers_that_write_garbage_into_their_slots_harm_nobody)
+{
+	start("scribbling 0 3 1000\ngood 1 1 1000\n");
+	wait_for_port();
+	for (int i = 0; i < 60; i++) {
+		struct reply reply = ask();
+
+		if (i % 6 == 5)
+			kill(reply.pid, SIGKILL);
+	}
+	ck_assert_int_eq(stop(), 0);
+	wait_for("service scribbling in all: connections 0, requests 0, ");
+	wait_for("stopped");
+}
+END_TEST
+
 START_TEST(a_stuck_worker_is_traced_and_replaced)
 {
 	pid_t stuck;
@@ -977,6 +1021,7 @@ int main(void)
 	tcase_add_test(tcase, a_crash_loop_is_slowed_down_and_harms_no_other_pool);
 	tcase_add_test(tcase, a_dropped_listener_is_closed_and_another_one_opened);
 	tcase_add_test(tcase, a_stopped_worker_is_noticed);
+	tcase_add_test(tcase, workers_that_write_garbage_into_their_slots_harm_nobody);
 	tcase_add_test(tcase, a_stuck_worker_is_traced_and_replaced);
 	tcase_add_test(tcase, a_direct_worker_is_stuck_by_its_request);
 	tcase_add_test(tcase, the_replacement_does_not_wait_for_the_end_of_the_stuck);

@@ -290,6 +290,8 @@ START_TEST(a_worker_that_waits_is_not_disturbed_by_being_asked)
 		kill(fixture.pid, SIGUSR2);
 		worker_fixture_expect_trace(&fixture, trace, sizeof(trace));
 	} while (!is_in_trace("control_wait+0x"));
+	/* How it came to be forked is no part of it. */
+	ck_assert(!is_in_trace("worker_fixture_fork"));
 	worker_fixture_send(&fixture, RECORD_GO, 0, 0);
 	worker_fixture_wait_state(&fixture, SLOT_IDLE);
 	kill(fixture.pid, SIGUSR2);
