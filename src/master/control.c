@@ -160,7 +160,7 @@ static void handle(struct control_client *client, const struct control_request *
 		log_request(client, query, ": refused, it may only ask");
 		answer(client, CONTROL_REFUSED,
 		       "only root, the user of the master, and owner and group of the control "
-		       "socket may do this; others may ask `status` and `plan`");
+		       "socket may do this; others may ask `status`");
 		return;
 	}
 	log_request(client, query, "");

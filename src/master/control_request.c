@@ -13,7 +13,7 @@ static const struct {
 	bool query;
 } known[REQUEST_KINDS] = {
 	[REQUEST_STATUS] = { "status", "", "what runs, in lines of keys and values", true },
-	[REQUEST_PLAN] = { "plan", "", "what a reload would change", true },
+	[REQUEST_PLAN] = { "plan", "", "what a reload would change", false },
 	[REQUEST_HELP] = { "help", "", "this", true },
 	[REQUEST_RELOAD] = { "reload", "", "take the changed configuration over", false },
 	[REQUEST_UPGRADE] = { "upgrade", "", "become the installed program, in place", false },

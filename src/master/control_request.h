@@ -48,7 +48,7 @@ struct control_request {
 bool control_request_parse(struct control_request *request_r, const char *line, size_t len,
 			   char reason[REQUEST_REASON_MAX]);
 const char *control_request_name(enum control_request_kind kind);
-/* It changes nothing, so that whoever can connect may ask it. */
+/* Whoever can connect may ask it: it changes nothing, starts nothing and shows no line of a configuration. */
 bool control_request_is_query(enum control_request_kind kind);
 /* One line for each request. */
 void control_request_help(FILE *out);

@@ -85,7 +85,7 @@ def the_shutdown_delay_serves_on(case):
     server = case.server("shutdown-delay 5s\n" + text)
     workers = server.workers("www")
     begin_stop(server)
-    server.wait_log("serving on for the shutdown delay of 5.0s")
+    server.wait_log("serving on for the shutdown delay of 5s")
     with Http(port) as http:
         assert "close" not in http.get("/").headers.get("connection", "")
     # Whoever dies is replaced, and a reload is not begun any more.

@@ -114,9 +114,8 @@ END_TEST
 START_TEST(only_questions_are_queries)
 {
 	for (int kind = 0; kind < REQUEST_KINDS; kind++)
-		ck_assert_int_eq(control_request_is_query(kind), kind == REQUEST_STATUS ||
-									 kind == REQUEST_PLAN ||
-									 kind == REQUEST_HELP);
+		ck_assert_int_eq(control_request_is_query(kind),
+				 kind == REQUEST_STATUS || kind == REQUEST_HELP);
 }
 END_TEST
 
