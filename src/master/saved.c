@@ -311,7 +311,7 @@ static bool get_record(struct reader *reader, const struct kind **kind_r, struct
 static bool make_arrays(struct reader reader)
 {
 	struct saved *saved = reader.saved;
-	const struct kind *kind;
+	const struct kind *kind = NULL;
 	struct reader values;
 
 	while (reader.at < reader.end) {
@@ -337,7 +337,7 @@ static bool make_arrays(struct reader reader)
 static bool get_records(struct reader *reader)
 {
 	size_t n[SAVED_KINDS] = { 0 };
-	const struct kind *kind;
+	const struct kind *kind = NULL;
 	struct reader values;
 
 	while (reader->at < reader->end) {
