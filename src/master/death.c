@@ -81,6 +81,14 @@ bool death_was_ours(const struct death *death)
 	return death->code != CLD_EXITED && death->signalled == death->status;
 }
 
+bool death_was_foreign_will(const struct death *death)
+{
+	if (death->code != CLD_KILLED || !death->was_ready || death_was_ours(death))
+		return false;
+	return death->status == SIGTERM ||
+	       (death->status == SIGKILL && death->oom_known && !death->oom);
+}
+
 struct death_kind death_kind_of(const struct death *death)
 {
 	struct death_kind kind = { .code = death->code, .status = death->status };

@@ -32,6 +32,7 @@ struct death {
 	int signalled;       /* the last signal that we sent to end it; 0: none */
 	bool oom;            /* the kernel killed for want of memory just now */
 	const char *because; /* why it had to go; NULL */
+	bool oom_known;      /* if it was for want of memory, `oom` says so */
 	bool given_up;       /* its generation never served: said already, and why */
 	bool was_ready;
 	int64_t age; /* milliseconds */
@@ -40,6 +41,11 @@ struct death {
 
 /* It died of the signal that we sent. */
 bool death_was_ours(const struct death *death);
+/*
+ * Somebody ended a worker that was well: SIGKILL or SIGTERM, neither ours nor the kernel's for want of memory. That
+ * says nothing of the worker, so it is no failure that the pool should back off for.
+ */
+bool death_was_foreign_will(const struct death *death);
 struct death_kind death_kind_of(const struct death *death);
 
 #define DEATH_KIND_TEXT_MAX 96

@@ -108,8 +108,11 @@ void notify_status(const struct master *master, bool ready)
 static bool settle(struct master *master)
 {
 	struct pool *pool, *next;
-	bool busy = false;
+	bool busy;
 
+	if (master->more_to_reap)
+		reap_children(master);
+	busy = master->more_to_reap;
 	TAILQ_FOREACH_SAFE (pool, &master->pools, link, next) {
 		busy |= pool_settle(pool, master->loop.now);
 		if (pool->phase == POOL_ENDING && pool_alive(pool) == 0)

@@ -113,6 +113,15 @@ bool oom_is_to_blame(struct oom *oom, int64_t now)
 	char text[4096];
 	uint64_t kills;
 
-	return oom->path[0] && read_text(oom->path, text, sizeof(text)) &&
-	       oom_counter_parse(text, &kills) && oom_claim(oom, kills, now);
+	if (!oom->path[0])
+		return false;
+	if (oom->seen_at == now)
+		return oom_claim(oom, oom->kills, now);
+	return read_text(oom->path, text, sizeof(text)) && oom_counter_parse(text, &kills) &&
+	       oom_claim(oom, kills, now);
+}
+
+bool oom_is_known(const struct oom *oom)
+{
+	return oom->path[0];
 }

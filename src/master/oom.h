@@ -23,8 +23,10 @@ struct oom {
 
 /* Finds the counter and reads it for the first time. */
 void oom_init(struct oom *oom);
-/* True: the death of a child by SIGKILL was one of these. */
+/* True: the death of a child by SIGKILL was one of these. The file is read once for all deaths of one moment. */
 bool oom_is_to_blame(struct oom *oom, int64_t now);
+/* False: no counter can be read, so that any SIGKILL may have been one of these. */
+bool oom_is_known(const struct oom *oom);
 
 /* --- the pure parts --- */
 

@@ -26,7 +26,8 @@
 struct master;
 
 enum {
-	POOL_SPAWN_BATCH = 64,       /* forks in one turn of the loop */
+	POOL_SPAWN_BATCH =
+		4, /* forks in one turn of the loop: between them those that are READY get their GO */
 	POOL_REFUSER_STAYS_MS = 5000 /* after the pool was full: it may be full again soon */
 };
 
@@ -78,6 +79,7 @@ struct pool {
 	struct deadline watch;   /* over the health of its workers: watch.h */
 	bool dirty;              /* something happened: ask the policy in this turn */
 	bool degraded;           /* as last logged */
+	bool bereft;             /* a worker died or was stopped: another looks at the queue */
 	unsigned cut;            /* connections that the end of its workers cut */
 	unsigned killed;         /* workers that had to be killed while it ended */
 	int64_t ending_at;

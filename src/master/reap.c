@@ -13,6 +13,9 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
+/* When a whole pool was killed the first replacements must not wait until all have been buried. */
+enum { REAP_BATCH = 4 };
+
 /* ------------------------------------------------------------------- what is told of deaths ---- */
 
 static void on_tally_end(void *owner, int64_t now)
@@ -41,7 +44,9 @@ void reap_tell_rest(struct master *master)
 
 static struct death describe(const struct worker *worker, const siginfo_t *info, int64_t now)
 {
+	struct oom *oom = &worker->pool->master->oom;
 	struct death death = {
+		.oom_known = oom_is_known(oom),
 		.service = worker->pool->service->name,
 		.number = worker->number,
 		.pid = worker->pid,
@@ -57,7 +62,7 @@ static struct death describe(const struct worker *worker, const siginfo_t *info,
 
 	worker_view(worker, &death.slot, now);
 	if (death.code == CLD_KILLED && death.status == SIGKILL && !death_was_ours(&death))
-		death.oom = oom_is_to_blame(&worker->pool->master->oom, now);
+		death.oom = oom_is_to_blame(oom, now);
 	return death;
 }
 
@@ -101,8 +106,9 @@ static void worker_died(struct worker *worker, const siginfo_t *info, int64_t no
 		pool->killed++;
 	if (!expected) {
 		pool->totals->deaths++;
-		policy_died(worker_policy(worker), worker->round, worker->was_ready, death.age,
-			    now);
+		if (!death_was_foreign_will(&death))
+			policy_died(worker_policy(worker), worker->round, worker->was_ready,
+				    death.age, now);
 	}
 	worker_clear(worker);
 	if (starting)
@@ -111,7 +117,7 @@ static void worker_died(struct worker *worker, const siginfo_t *info, int64_t no
 									     : EX_SOFTWARE,
 			      "%s", text);
 	else if (!expected)
-		pool_try_accept(pool);
+		pool->bereft = true;
 }
 
 /* ----------------------------------------------------------------------- stopped, and going on ---- */
@@ -133,7 +139,7 @@ static void worker_paused(struct worker *worker, const siginfo_t *info, int64_t 
 		    "continued (kill -CONT %d)",
 		    name, worker->number, (int)worker->pid, sigabbrev_np(info->si_status),
 		    (int)worker->pid);
-	pool_try_accept(worker->pool);
+	worker->pool->bereft = true;
 }
 
 /* ------------------------------------------------------------------------------ children ---- */
@@ -179,18 +185,33 @@ static void child_changed(struct master *master, const siginfo_t *info)
 		worker_paused(worker, info, master->loop.now);
 }
 
+/* False: there is none any more. */
+static bool reap_one(struct master *master)
+{
+	siginfo_t info = { 0 };
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG) < 0) {
+		if (errno != EINTR)
+			return false; /* ECHILD: there are none at all */
+	}
+	if (info.si_pid == 0)
+		return false;
+	child_changed(master, &info);
+	return true;
+}
+
 void reap_children(struct master *master)
 {
-	for (;;) {
-		siginfo_t info = { 0 };
+	struct pool *pool;
+	int n = 0;
 
-		if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG) < 0) {
-			if (errno == EINTR)
-				continue;
-			return; /* ECHILD: there are none */
-		}
-		if (info.si_pid == 0)
-			return;
-		child_changed(master, &info);
+	while (n < REAP_BATCH && reap_one(master))
+		n++;
+	master->more_to_reap = n == REAP_BATCH;
+	/* Only now is it known who is left to ask. */
+	TAILQ_FOREACH (pool, &master->pools, link) {
+		if (pool->bereft)
+			pool_try_accept(pool);
+		pool->bereft = false;
 	}
 }

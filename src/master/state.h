@@ -96,6 +96,7 @@ struct master {
 	struct saved *resumed; /* what the program before us said; texts are borrowed; NULL: none */
 	unsigned killed, cut;  /* workers killed and connections cut while stopping */
 	struct oom oom;
+	bool more_to_reap;
 };
 
 /* signals.c: blocks and watches what we handle. 0 or -1 with errno. */
@@ -105,7 +106,7 @@ void signals_cleanup(struct master *master);
 /* master.c: tells systemd how the running configuration does: serving, and what is degraded; ready: and READY=1. */
 void notify_status(const struct master *master, bool ready);
 
-/* reap.c: all children that ended, stopped or went on. */
+/* reap.c: some of the children that ended, stopped or went on; more_to_reap: there may be others. */
 void reap_children(struct master *master);
 /* What must be known before the first death. */
 void reap_init_totals(struct totals *totals);

@@ -101,10 +101,10 @@ static void log_totals(const struct master *master)
 
 	SLIST_FOREACH (totals, &master->totals, link)
 		log_info("service %s in all: connections %" PRIu64 ", requests %" PRIu64
-			 ", ended by a time limit %" PRIu64 ", cut %" PRIu64
-			 ", workers lost %" PRIu64,
+			 ", ended by a time limit %" PRIu64 ", cut %" PRIu64 ", refused %" PRIu64
+			 ", times full %" PRIu64 ", workers lost %" PRIu64,
 			 totals->service, totals->accepted, totals->requests, totals->limited,
-			 totals->cut, totals->deaths);
+			 totals->cut, totals->refused, totals->waits, totals->deaths);
 }
 
 bool stop_settle(struct master *master)

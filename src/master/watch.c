@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TRACE_EVERY_MS = 1000 };
+enum { TRACE_EVERY_MS = 1000, TRACED_MS = 50 };
 
 static struct health_limits limits_of(const struct service_conf *service)
 {
@@ -54,12 +54,18 @@ static void ask_for_trace(struct worker *worker, int64_t now)
 void watch_traced(struct worker *worker, char *text)
 {
 	struct pool *pool = worker->pool;
+	int64_t now;
 
 	worker->awaits_trace = false;
 	trace_log(text, LOG_WARNING, pool->service->name, worker->number, worker->pid);
 	free(text);
-	if (worker->stuck_since)
-		deadline_set(&pool->master->loop.deadlines, &pool->watch, pool->master->loop.now);
+	if (!worker->stuck_since)
+		return;
+	/* Being asked has woken it if it only waited; its slot says so in a moment. */
+	now = pool->master->loop.now + TRACED_MS;
+	if (now < worker->stuck_until)
+		worker->stuck_until = now;
+	deadline_set(&pool->master->loop.deadlines, &pool->watch, worker->stuck_until);
 }
 
 static const char *what_it_does(const struct worker *worker)
@@ -183,7 +189,7 @@ static int64_t look_at(struct worker *worker, const struct health_limits *limits
 	if (worker->stuck_since && !(is_stuck && health.since == worker->stuck_since))
 		let_go_on(worker, now);
 	if (worker->stuck_since) {
-		if (worker->awaits_trace && now < worker->stuck_until)
+		if (now < worker->stuck_until)
 			return worker->stuck_until;
 		end_stuck(worker, now);
 		return 0;

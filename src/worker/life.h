@@ -24,8 +24,9 @@ struct worker {
 	bool orphan;    /* the master is gone */
 	bool last_call; /* DRAIN said that the listeners go away for good */
 	int64_t look_at; /* direct: when to see whether others wait for the worker that a client holds */
-	bool try_accept; /* the master asked for it */
-	bool expired;    /* and the master knows */
+	int64_t left_since, left_at; /* refusing: clients are left to a sibling, since and last */
+	bool try_accept;             /* the master asked for it */
+	bool expired;                /* and the master knows */
 };
 
 /*

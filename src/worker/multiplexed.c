@@ -11,8 +11,8 @@
 /* At a last call: what may still be taken from a listener that goes away. */
 enum { LAST_CALL_MAX = 4096 };
 
-/* How long one that refuses leaves the listeners to a sibling that has room. */
-enum { LEAVE_MS = 10 };
+/* How long one that refuses leaves the listeners to a sibling that has room: once, and again and again. */
+enum { LEAVE_MS = 10, LEAVE_MOST_MS = 200 };
 
 static bool is_full(const struct worker *worker)
 {
@@ -36,6 +36,22 @@ static bool has_sibling_with_room(const struct worker *worker)
 	return false;
 }
 
+/*
+ * A sibling's slot can show room that nobody has: it was stopped, or its limit of open files is lower. So a
+ * client is left to it for a while, and not for ever.
+ */
+static bool may_refuse(struct worker *worker)
+{
+	int64_t now = worker->rt.now;
+
+	if (!has_sibling_with_room(worker))
+		return true;
+	if (now - worker->left_at > 10 * LEAVE_MS)
+		worker->left_since = now;
+	worker->left_at = now;
+	return now - worker->left_since >= LEAVE_MOST_MS;
+}
+
 /* True if there was one. */
 static bool take_one(struct worker *worker, size_t listener)
 {
@@ -46,7 +62,7 @@ static bool take_one(struct worker *worker, size_t listener)
 
 	if (is_full(worker))
 		return false;
-	if (rt->refuses && has_sibling_with_room(worker)) {
+	if (rt->refuses && !may_refuse(worker)) {
 		acceptor_step_back(&worker->acceptor, rt->now + LEAVE_MS);
 		return false;
 	}

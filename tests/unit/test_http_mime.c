@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *type_of(const struct mime *mime, const char *name)
+static const char *type_of(struct mime *mime, const char *name)
 {
 	return mime_type(mime, name, strlen(name));
 }

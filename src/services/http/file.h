@@ -26,7 +26,7 @@ enum { FILE_HEAD_MAX = 512 };
 /* What a site's files have in common. All borrowed. */
 struct file_options {
 	const struct root *root;
-	const struct mime *mime;
+	struct mime *mime;
 	const char *server;  /* "Server: musterd\r\n", or "" */
 	int64_t content_max; /* a larger file is sent from its descriptor */
 };

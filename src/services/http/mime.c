@@ -1,30 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Media types; see mime.h. One hash table from extensions (small letters) to types, filled first
- * from the system's file, then from the table below where an extension is still free.
+ * Media types; see mime.h. The system's table has 1,500 extensions, of which a site uses a handful, and each worker
+ * has a table of its own: so the file is read at the start and an extension is looked for when a file that bears it
+ * is sent for the first time. What was found is kept in a hash table.
  */
 #include "services/http/mime.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
-	BUCKETS = 1024, /* a power of two; Debian's table has 1,500 extensions */
+	BUCKETS = 256, /* a power of two */
 	EXTENSION_MAX = 15,
-	ENTRIES_MAX = 20000 /* whatever the file says */
+	ENTRIES_MAX = 4096, /* kept; others are looked for each time */
+	CHUNK = 128 << 10,
+	FILE_MAX = 16 << 20
 };
 
 struct entry {
 	struct entry *next;
+	const char *type; /* NULL: there is none */
 	char extension[EXTENSION_MAX + 1];
-	char type[];
+	char text[];
 };
 
 struct mime {
+	char *text; /* of the file; NULL: none */
+	size_t len;
 	size_t entries;
 	struct entry *bucket[BUCKETS];
 };
@@ -126,84 +134,160 @@ static bool make_key(const char *extension, size_t len, char key[EXTENSION_MAX +
 	return true;
 }
 
-static const struct entry *find(const struct mime *mime, size_t bucket, const char *key)
+/* ----------------------------------------------------------------------------- looking for it ---- */
+
+/* A word of a line: its length; 0: the line is over. *at is moved behind it. */
+static size_t next_word(const char **at, const char *end, const char **word_r)
 {
-	for (const struct entry *entry = mime->bucket[bucket]; entry; entry = entry->next)
-		if (!strcmp(entry->extension, key))
-			return entry;
-	return NULL;
+	const char *p = *at;
+
+	while (p < end && (*p == ' ' || (*p >= '\t' && *p <= '\r')))
+		p++;
+	*word_r = p;
+	while (p < end && *p != ' ' && !(*p >= '\t' && *p <= '\r'))
+		p++;
+	*at = p;
+	return (size_t)(p - *word_r);
+}
+
+static bool is_key(const char *word, size_t len, const char *key)
+{
+	for (size_t i = 0; i < len; i++)
+		if (small(word[i]) != key[i])
+			return false;
+	return key[len] == '\0';
 }
 
 /* "type/subtype" of token bytes: it goes into a header as it is. */
-static bool is_type(const char *type)
+static bool is_type(const char *type, size_t len)
 {
-	const char *slash = strchr(type, '/');
+	static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789/!#$&^_.+-";
+	const char *slash = memchr(type, '/', len), *end = type + len;
 
-	return slash && slash > type && slash[1] && !strchr(slash + 1, '/') &&
-	       strlen(type) <= MIME_TYPE_MAX - sizeof "; charset=utf-8" &&
-	       type[strspn(type, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				 "0123456789/!#$&^_.+-")] == '\0';
-}
-
-/* The first to claim an extension keeps it. 0 or -1 with ENOMEM. */
-static int add(struct mime *mime, const char *extension, const char *type)
-{
-	const char *charset = strncmp(type, "text/", 5) ? "" : "; charset=utf-8";
-	size_t size = strlen(type) + strlen(charset) + 1;
-	char key[EXTENSION_MAX + 1];
-	struct entry *entry;
-	size_t bucket;
-
-	if (mime->entries == ENTRIES_MAX || !make_key(extension, strlen(extension), key, &bucket) ||
-	    find(mime, bucket, key))
-		return 0;
-	entry = malloc(sizeof *entry + size);
-	if (!entry)
-		return -1;
-	memcpy(entry->extension, key, sizeof key);
-	snprintf(entry->type, size, "%s%s", type, charset);
-	entry->next = mime->bucket[bucket];
-	mime->bucket[bucket] = entry;
-	mime->entries++;
-	return 0;
+	if (!slash || slash == type || slash + 1 == end ||
+	    memchr(slash + 1, '/', (size_t)(end - slash - 1)) ||
+	    len > MIME_TYPE_MAX - sizeof "; charset=utf-8")
+		return false;
+	for (const char *p = type; p < end; p++)
+		if (!*p || !strchr(good, *p))
+			return false;
+	return true;
 }
 
 /*
- * "type ext ext ... # comment"; lines that are anything else are passed over. 0 or -1 with ENOMEM.
+ * The type in "type ext ext ... # comment" if the extension is one of these; lines that are anything else have
+ * none. Its length; 0: no.
  */
-static int add_line(struct mime *mime, char *line)
+static size_t type_in_line(const char *line, size_t len, const char *key, const char **type_r)
 {
-	static const char blanks[] = " \t\r\n\v\f";
-	char *rest = NULL, *type, *extension;
+	const char *comment = memchr(line, '#', len);
+	const char *end = comment ? comment : line + len, *word;
+	size_t type_len = next_word(&line, end, type_r), word_len;
 
-	line[strcspn(line, "#")] = '\0';
-	type = strtok_r(line, blanks, &rest);
-	if (!type || !is_type(type))
-		return 0;
-	while ((extension = strtok_r(NULL, blanks, &rest)))
-		if (add(mime, extension, type) < 0)
-			return -1;
+	while ((word_len = next_word(&line, end, &word)))
+		if (word_len <= EXTENSION_MAX && is_key(word, word_len, key))
+			return is_type(*type_r, type_len) ? type_len : 0;
 	return 0;
+}
+
+/* The first to claim an extension has it: the file before the built-in table. */
+static size_t look_for(const struct mime *mime, const char *key, const char **type_r)
+{
+	const char *end = mime->text ? mime->text + mime->len : NULL, *next;
+	size_t len;
+
+	for (const char *line = mime->text; line < end; line = next + 1) {
+		next = memchr(line, '\n', (size_t)(end - line));
+		if (!next)
+			next = end;
+		len = type_in_line(line, (size_t)(next - line), key, type_r);
+		if (len)
+			return len;
+	}
+	for (size_t i = 0; i < sizeof built_in / sizeof *built_in; i++) {
+		len = type_in_line(built_in[i], strlen(built_in[i]), key, type_r);
+		if (len)
+			return len;
+	}
+	return 0;
+}
+
+/* Keeps what was found of the key. NULL: no memory or no room. */
+static const struct entry *keep(struct mime *mime, size_t bucket, const char *key)
+{
+	const char *type, *charset;
+	size_t len = look_for(mime, key, &type);
+	struct entry *entry;
+
+	if (mime->entries == ENTRIES_MAX)
+		return NULL;
+	entry = malloc(sizeof *entry + MIME_TYPE_MAX);
+	if (!entry)
+		return NULL;
+	memcpy(entry->extension, key, sizeof entry->extension);
+	charset = len > 5 && strncmp(type, "text/", 5) == 0 ? "; charset=utf-8" : "";
+	snprintf(entry->text, MIME_TYPE_MAX, "%.*s%s", (int)len, len ? type : "", charset);
+	entry->type = len ? entry->text : NULL;
+	entry->next = mime->bucket[bucket];
+	mime->bucket[bucket] = entry;
+	mime->entries++;
+	return entry;
+}
+
+const char *mime_type(struct mime *mime, const char *name, size_t len)
+{
+	const char *end = name + len, *dot = memrchr(name, '.', len);
+	const struct entry *entry = NULL;
+	char key[EXTENSION_MAX + 1] = "";
+	size_t bucket;
+
+	if (dot && !memchr(dot, '/', (size_t)(end - dot)) &&
+	    make_key(dot + 1, (size_t)(end - dot - 1), key, &bucket)) {
+		entry = mime->bucket[bucket];
+		while (entry && strcmp(entry->extension, key) != 0)
+			entry = entry->next;
+		if (!entry)
+			entry = keep(mime, bucket, key);
+	}
+	return entry && entry->type ? entry->type : "application/octet-stream";
+}
+
+/* ------------------------------------------------------------------------- making and unmaking ---- */
+
+/* All that the descriptor gives. 0 or -1 with errno. */
+static int read_all(struct mime *mime, int fd)
+{
+	size_t room = 0;
+	ssize_t n;
+
+	do {
+		if (mime->len == room) {
+			char *grown = room < FILE_MAX ? realloc(mime->text, room + CHUNK) : NULL;
+
+			if (!grown) {
+				errno = room < FILE_MAX ? ENOMEM : EFBIG;
+				return -1;
+			}
+			mime->text = grown;
+			room += CHUNK;
+		}
+		n = read(fd, mime->text + mime->len, room - mime->len);
+		mime->len += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	return n < 0 ? -1 : 0;
 }
 
 /* 0, or -1 with errno; what was read until then stays. */
 static int read_file(struct mime *mime, const char *path)
 {
-	FILE *file = fopen(path, "re");
-	char *line = NULL;
-	size_t size = 0;
-	int status = 0, saved;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), status, saved;
 
-	if (!file)
+	if (fd < 0)
 		return -1;
-	errno = 0;
-	while (status == 0 && getline(&line, &size, file) >= 0)
-		status = add_line(mime, line);
-	if (ferror(file))
-		status = -1;
+	status = read_all(mime, fd);
 	saved = errno;
-	free(line);
-	fclose(file);
+	close(fd);
 	errno = saved;
 	return status;
 }
@@ -217,16 +301,6 @@ struct mime *mime_new(const char *path)
 		return NULL;
 	if (path && read_file(mime, path) < 0)
 		unread = errno;
-	for (size_t i = 0; i < sizeof built_in / sizeof *built_in; i++) {
-		char line[128];
-
-		snprintf(line, sizeof line, "%s", built_in[i]);
-		if (add_line(mime, line) < 0) {
-			mime_free(mime);
-			errno = ENOMEM;
-			return NULL;
-		}
-	}
 	errno = unread;
 	return mime;
 }
@@ -243,18 +317,6 @@ void mime_free(struct mime *mime)
 			free(entry);
 		}
 	}
+	free(mime->text);
 	free(mime);
-}
-
-const char *mime_type(const struct mime *mime, const char *name, size_t len)
-{
-	const char *end = name + len, *dot = memrchr(name, '.', len);
-	const struct entry *entry = NULL;
-	char key[EXTENSION_MAX + 1];
-	size_t bucket;
-
-	if (dot && !memchr(dot, '/', (size_t)(end - dot)) &&
-	    make_key(dot + 1, (size_t)(end - dot - 1), key, &bucket))
-		entry = find(mime, bucket, key);
-	return entry ? entry->type : "application/octet-stream";
 }

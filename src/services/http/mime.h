@@ -19,9 +19,9 @@ void mime_free(struct mime *mime);
 
 /*
  * The type for a file name or path, ready for Content-Type; at most MIME_TYPE_MAX bytes. Never
- * NULL.
+ * NULL. Lives as long as the mime.
  */
 enum { MIME_TYPE_MAX = 160 };
-const char *mime_type(const struct mime *mime, const char *name, size_t len);
+const char *mime_type(struct mime *mime, const char *name, size_t len);
 
 #endif
