@@ -65,7 +65,8 @@ void watch_traced(struct worker *worker, char *text)
 	now = pool->master->loop.now + TRACED_MS;
 	if (now < worker->stuck_until)
 		worker->stuck_until = now;
-	deadline_set(&pool->master->loop.deadlines, &pool->watch, worker->stuck_until);
+	if (!pool->watch.at || worker->stuck_until < pool->watch.at)
+		deadline_set(&pool->master->loop.deadlines, &pool->watch, worker->stuck_until);
 }
 
 static const char *what_it_does(const struct worker *worker)
