@@ -21,6 +21,12 @@ void fd_close_all_but(int *keep, size_t n);
 /* Writes all of it to a blocking descriptor, or fails. */
 int fd_write_all(int fd, const void *data, size_t len);
 
+/*
+ * All of a regular file or memfd, read from its beginning; its length in *len_r. malloc'd, with a byte of room
+ * behind. NULL with errno: EFBIG if it is longer than max, EINVAL if it is something else.
+ */
+char *fd_read_all(int fd, size_t max, size_t *len_r);
+
 /* Sends a message of len bytes with up to 4 descriptors (SCM_RIGHTS) over a Unix socket. 0 or -1. */
 int fd_send(int socket, const void *data, size_t len, const int *fds, size_t nfds);
 /*

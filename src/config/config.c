@@ -163,44 +163,13 @@ struct config *load_capture(const void *data, size_t len, const struct mu_module
 	return config_finish(config, errors, before);
 }
 
-/* The whole of it, read from the beginning. malloc'd, or NULL with errno. */
-static char *read_capture(int fd, size_t *len_r)
-{
-	struct stat st;
-	char *data;
-	size_t len = 0;
-
-	if (fstat(fd, &st) < 0)
-		return NULL;
-	if (st.st_size < 0 || st.st_size > CAPTURE_MAX) {
-		errno = EFBIG;
-		return NULL;
-	}
-	data = malloc((size_t)st.st_size + 1);
-	while (data && len < (size_t)st.st_size) {
-		ssize_t n = pread(fd, data + len, (size_t)st.st_size - len, (off_t)len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			free(data);
-			return NULL;
-		}
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	*len_r = len;
-	return data;
-}
-
 struct config *config_restore(int fd, const struct mu_module *const *modules,
 			      struct conf_errors *errors)
 {
 	struct conf_context context = { .errors = errors };
 	struct config *config;
 	size_t len;
-	char *data = read_capture(fd, &len);
+	char *data = fd_read_all(fd, CAPTURE_MAX, &len);
 
 	if (!data) {
 		conf_error(&context, &nowhere, "cannot read the captured configuration: %s",

@@ -20,39 +20,12 @@
 
 enum { STATE_MAX = 64 << 20 };
 
-/* The whole of it. malloc'd; NULL with errno. */
-static char *read_all(int fd, size_t *len_r)
-{
-	struct stat st;
-	char *data;
-	size_t len = 0;
-
-	if (fstat(fd, &st) < 0)
-		return NULL;
-	if (!S_ISREG(st.st_mode) || st.st_size > STATE_MAX) {
-		errno = EINVAL;
-		return NULL;
-	}
-	data = malloc((size_t)st.st_size + 1);
-	while (data && len < (size_t)st.st_size) {
-		ssize_t n = pread(fd, data + len, (size_t)st.st_size - len, (off_t)len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
-	*len_r = len;
-	return data;
-}
-
 struct saved *resume_read(int fd, char reason[RESUME_REASON_MAX])
 {
 	char why[SAVED_REASON_MAX];
 	struct saved *saved = NULL;
 	size_t len;
-	char *data = read_all(fd, &len);
+	char *data = fd_read_all(fd, STATE_MAX, &len);
 
 	if (data)
 		saved = saved_decode(data, len, why);

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +25,32 @@ START_TEST(closing_keeps_errno_and_forgets_the_number)
 	ck_assert_int_eq(fd, -1);
 	ck_assert(!is_open(number));
 	fd_close(&fd);
+}
+END_TEST
+
+START_TEST(a_whole_file_is_read_from_its_beginning)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC), ends[2];
+	size_t len = 1;
+	char *data;
+
+	data = fd_read_all(fd, 10, &len);
+	ck_assert_ptr_nonnull(data);
+	ck_assert_uint_eq(len, 0);
+	free(data);
+	ck_assert_int_eq(fd_write_all(fd, "0123456789", 10), 0);
+	data = fd_read_all(fd, 10, &len);
+	ck_assert_uint_eq(len, 10);
+	ck_assert_mem_eq(data, "0123456789", 10);
+	free(data);
+	ck_assert_ptr_null(fd_read_all(fd, 9, &len));
+	ck_assert_int_eq(errno, EFBIG);
+	close(fd);
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_ptr_null(fd_read_all(ends[0], 10, &len));
+	ck_assert_int_eq(errno, EINVAL);
+	close(ends[0]);
+	close(ends[1]);
 }
 END_TEST
 
@@ -82,6 +110,7 @@ int main(void)
 	TCase *tcase = tcase_create("fd");
 
 	tcase_add_test(tcase, closing_keeps_errno_and_forgets_the_number);
+	tcase_add_test(tcase, a_whole_file_is_read_from_its_beginning);
 	tcase_add_test(tcase, only_the_listed_ones_stay_open);
 	tcase_add_test(tcase, flags_are_set_and_cleared);
 	tcase_add_test(tcase, a_write_to_a_closed_pipe_fails);
