@@ -46,7 +46,7 @@ static char *find_socket(const struct client_options *options)
 	if (!path)
 		fprintf(stderr,
 			"musterd: %s has no `control { path ... }` that can be read: add one and "
-			"restart musterd, or name the control socket with -s\n",
+			"reload musterd with SIGHUP, or name the control socket with -s\n",
 			conf);
 	return path;
 }

@@ -385,12 +385,13 @@ static void put_service(const struct plan_service *service, FILE *out)
 	}
 }
 
-static void put_plan(const struct plan *plan, FILE *out)
+static void put_plan(const struct plan *plan, bool roll, FILE *out)
 {
 	char text[ADDRESS_TEXT_MAX];
 
 	for (size_t i = 0; i < plan->services; i++)
-		put_service(&plan->service[i], out);
+		if (!roll || plan->service[i].action != PLAN_UNCHANGED)
+			put_service(&plan->service[i], out);
 	for (size_t i = 0; i < plan->listeners; i++) {
 		fputs("listener ", out);
 		put_clean(address_text(plan->listener[i].address, text), out);
@@ -400,7 +401,7 @@ static void put_plan(const struct plan *plan, FILE *out)
 		fprintf(out, "%s: changed: %s\n", plan->change[i].name, plan->change[i].change);
 }
 
-char *plan_text(const struct plan *plan)
+char *plan_text(const struct plan *plan, bool roll)
 {
 	char *text = NULL;
 	size_t len;
@@ -408,10 +409,12 @@ char *plan_text(const struct plan *plan)
 
 	if (!out)
 		return NULL;
-	if (plan->nothing)
+	if (roll)
+		fputs("every service gets new workers\n", out);
+	else if (plan->nothing)
 		fputs("nothing changes\n", out);
-	else
-		put_plan(plan, out);
+	if (!plan->nothing)
+		put_plan(plan, roll, out);
 	if (fclose(out) == 0)
 		return text;
 	free(text);

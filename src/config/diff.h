@@ -53,7 +53,10 @@ struct plan {
 struct plan *plan_new(const struct config *old, const struct config *new);
 void plan_free(struct plan *plan);
 
-/* The plan in words, malloc'd, a fact a line, each ended by '\n'. NULL: out of memory. */
-char *plan_text(const struct plan *plan);
+/*
+ * The plan in words, malloc'd, a fact a line, each ended by '\n'. With roll, services that did not change get new
+ * workers too. NULL: out of memory.
+ */
+char *plan_text(const struct plan *plan, bool roll);
 
 #endif

@@ -396,27 +396,26 @@ bool pool_settle(struct pool *pool, int64_t now)
 
 /* --------------------------------------------------------------------------- from outside ---- */
 
-static void log_size(const struct pool *pool, const char *how)
+static void log_size(const struct pool *pool, const char *verb, const char *how)
 {
 	int low = policy_lowest(&pool->policy), high = policy_highest(&pool->policy);
 
 	if (low == high)
-		log_notice("service %s: %d worker%s%s", pool->service->name, high, plural(high),
-			   how);
+		log_notice("service %s%s %d worker%s%s", pool->service->name, verb, high,
+			   plural(high), how);
 	else
-		log_notice("service %s: %d to %d workers%s", pool->service->name, low, high, how);
+		log_notice("service %s%s %d to %d workers%s", pool->service->name, verb, low, high,
+			   how);
 }
 
 void pool_move(struct pool *pool, int by)
 {
 	if (!policy_move(&pool->policy, by)) {
-		log_notice("service %s stays at %d worker%s: that is the limit",
-			   pool->service->name, policy_highest(&pool->policy),
-			   plural(policy_highest(&pool->policy)));
+		log_size(pool, " stays at", ": that is the limit");
 		return;
 	}
 	pool->dirty = true;
-	log_size(pool, " from now on");
+	log_size(pool, ":", " from now on");
 }
 
 bool pool_set_workers(struct pool *pool, int by_or_n, bool absolute, char *reason, size_t size)
@@ -446,5 +445,5 @@ void pool_reset(struct pool *pool)
 		return;
 	policy_move(&pool->policy, -pool->policy.offset);
 	pool->dirty = true;
-	log_size(pool, " again, as configured");
+	log_size(pool, ":", " again, as configured");
 }

@@ -85,6 +85,12 @@ static void tell(const struct worker *worker, const struct death *death, const c
 		trace_log(worker->trace, level, death->service, death->number, death->pid);
 }
 
+/* Who never served, as in a paused pool, harmed nobody by being killed. */
+static bool had_begun(const struct death *death)
+{
+	return death->was_ready && death->slot.state != SLOT_READY;
+}
+
 static void worker_died(struct worker *worker, const siginfo_t *info, int64_t now)
 {
 	struct pool *pool = worker->pool;
@@ -101,8 +107,8 @@ static void worker_died(struct worker *worker, const siginfo_t *info, int64_t no
 		pool->cut += death.slot.connections;
 		pool->totals->cut += death.slot.connections;
 	}
-	/* Who never served harmed nobody by that. */
-	if (pool->phase == POOL_ENDING && pool->served && death.was_ready && death_was_ours(&death))
+	if (pool->phase == POOL_ENDING && pool->served && had_begun(&death) &&
+	    death_was_ours(&death))
 		pool->killed++;
 	if (!expected) {
 		pool->totals->deaths++;

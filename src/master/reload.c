@@ -55,12 +55,12 @@ static void begin(struct master *master)
 	reload->phase = RELOAD_CHECKING;
 	reload->began_at = master->loop.now;
 	reload->dry = !may_reload(master);
+	reload->roll = reload->next_roll;
 	if (reload->dry) {
 		reload->ticket = reload->next_plan;
 		reload->next_plan = 0;
 	} else {
 		reload->ticket = reload->next;
-		reload->roll = reload->next_roll;
 		reload->next = 0;
 		reload->next_roll = false;
 	}
@@ -123,7 +123,11 @@ static void refuse(struct master *master, int exit_status, const char *reason)
 	bool dry = reload->dry;
 
 	kill_new_pools(master);
-	if (asprintf(&text, "%s%s%s", reason, errors ? "\n" : "", errors ? errors : "") < 0)
+	/* The workers of the program before this one are still to be replaced. */
+	reload->next_roll |= reload->roll;
+	if (asprintf(&text, "%s%s%s%s",
+		     master->upgrade.phase == UPGRADE_ROLLING && !dry ? UPGRADE_HALF : "", reason,
+		     errors ? "\n" : "", errors ? errors : "") < 0)
 		text = NULL;
 	reload_finish(master, false, text ? text : reason);
 	free(text);
@@ -288,7 +292,7 @@ static bool make_plan(struct master *master)
 	char *text;
 
 	reload->plan = plan_new(master->config, reload->config);
-	text = reload->plan ? plan_text(reload->plan) : NULL;
+	text = reload->plan ? plan_text(reload->plan, reload->roll) : NULL;
 	if (!text) {
 		reload_refuse(master, EX_OSERR, "%s", strerror(ENOMEM));
 		return false;
@@ -296,7 +300,7 @@ static bool make_plan(struct master *master)
 	if (reload->dry)
 		reload_finish(master, true, text);
 	else if (master->phase != MASTER_BOOTING)
-		log_lines("plan", reload->roll ? RELOAD_ROLL_TEXT : text);
+		log_lines("plan", text);
 	free(text);
 	return reload->plan;
 }

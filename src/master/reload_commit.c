@@ -137,8 +137,7 @@ static int swap_pools(struct master *master)
 static void announce(struct master *master, bool first, int workers)
 {
 	size_t services = master->config->services;
-	char *plan = plan_text(master->reload.plan), *answer;
-	const char *what = master->reload.roll ? RELOAD_ROLL_TEXT : plan ? plan : "";
+	char *plan = plan_text(master->reload.plan, master->reload.roll), *answer;
 	char took[CLOCK_TEXT_MAX], text[256];
 
 	clock_text(clock_ms() - master->reload.began_at, took);
@@ -147,7 +146,7 @@ static void announce(struct master *master, bool first, int workers)
 		 took);
 	log_notice("%s: %s", first ? "ready" : "reloaded", text);
 	notify_status(master, true);
-	if (asprintf(&answer, "%s\n%s", text, what) < 0)
+	if (asprintf(&answer, "%s\n%s", text, plan ? plan : "") < 0)
 		answer = NULL;
 	reload_finish(master, true, answer ? answer : text);
 	free(answer);

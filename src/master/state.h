@@ -52,7 +52,7 @@ struct reload {
 	bool dry;           /* only the plan is wanted */
 	bool roll;          /* services that did not change get new workers too */
 	unsigned next;      /* the ticket of the reload that waits; 0: none does */
-	bool next_roll;     /* it is to roll */
+	bool next_roll;     /* the next one is to roll */
 	unsigned next_plan; /* the ticket of the plan that waits; 0 */
 	int64_t began_at;
 	struct checker checker;
@@ -132,8 +132,6 @@ void reload_checked(struct master *master, const siginfo_t *info);
 /* Undoes what was begun. */
 void reload_refuse(struct master *master, int exit_status, const char *format, ...)
 	__attribute__((__format__(__printf__, 3, 4)));
-/* In place of a plan where all services get new workers. */
-#define RELOAD_ROLL_TEXT "every service gets new workers\n"
 
 /* Goes on as far as it can. True: it did, so there may be more to do at once. */
 bool reload_settle(struct master *master);

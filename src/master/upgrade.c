@@ -381,7 +381,7 @@ static void watch_roll(struct master *master)
 		log_notice("upgraded: %s", versions);
 	else
 		log_err("upgraded, but for the workers: %s, and goes on with the workers and the "
-			"configuration that it found",
+			"configuration that it found, until a reload succeeds",
 			versions);
 	conclude(master);
 }

@@ -67,6 +67,10 @@ void saved_discard(struct saved *saved);
 
 /* What the checker says if it can take over: its version, the version of the state that it writes. */
 #define UPGRADE_CAN "musterd %s (state %d) can take over"
+/* Before the reason why its workers could not be replaced, for who asked for the upgrade. */
+#define UPGRADE_HALF                                                                          \
+	"the new program has taken over, but goes on with the workers and the configuration " \
+	"that it found, until a reload succeeds: "
 
 /* resume.c: the state in this memfd. NULL with the reason. */
 #define RESUME_REASON_MAX 512

@@ -115,10 +115,10 @@ void worker_go(struct worker *worker)
 {
 	worker->phase = WORKER_SERVING;
 	deadline_clear(&worker->pool->master->loop.deadlines, &worker->deadline);
-	/* A failure means that it has died, which is noticed elsewhere. */
-	record_send(worker->control.fd, RECORD_GO, 0, 0, -1);
+	/* A failure means that it has died, which is noticed elsewhere. After GO it may serve before it hears more. */
 	if (worker->pool->master->phase == MASTER_CLOSING)
 		record_send(worker->control.fd, RECORD_CLOSING, 0, 0, -1);
+	record_send(worker->control.fd, RECORD_GO, 0, 0, -1);
 	watch_begin(worker->pool);
 }
 

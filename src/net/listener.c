@@ -361,7 +361,8 @@ static int renew_access(struct listener *listener, const struct listener_options
 
 		if (asprintf(error_r,
 			     "cannot listen on %s: the socket's file was removed or replaced after "
-			     "we made it: is another server running?",
+			     "we made it: is another server running? If not, a restart makes it "
+			     "anew",
 			     address_text(&listener->address, text)) < 0)
 			*error_r = NULL;
 		return -1;

@@ -40,7 +40,7 @@ static char *encode(const struct config *config, size_t *len_r)
 static void must_be_same(const struct config *old, const struct config *new)
 {
 	struct plan *plan = plan_new(old, new);
-	char *text = plan ? plan_text(plan) : NULL;
+	char *text = plan ? plan_text(plan, false) : NULL;
 
 	if (!text || strcmp(text, "nothing changes\n") != 0) {
 		fprintf(stderr, "%s", text ? text : "no plan\n");
@@ -60,8 +60,8 @@ static void must_plan(const struct config *config)
 
 	if (!plan || plan->nothing || !away || away->nothing)
 		abort();
-	free(plan_text(plan));
-	free(plan_text(away));
+	free(plan_text(plan, true));
+	free(plan_text(away, false));
 	plan_free(plan);
 	plan_free(away);
 	config_unref(other);

@@ -298,6 +298,16 @@ def a_paused_service_lets_clients_wait(case):
 
 
 @test
+def workers_of_a_paused_service_that_never_served_do_not_count_as_killed(case):
+    server, _, text = started(case, workers=2)
+    ask(case, "--pause", "svc")
+    for backlog in (10, 11):
+        case.conf(text.replace("handler", f"backlog {backlog}\n handler", 1))
+        ask(case, "--reload")
+    server.wait_log("generation 2 has left after .*, 0 connections cut, 0 workers killed")
+
+
+@test
 def help_lists_the_requests(case):
     started(case, workers=1)
     text = raw(case, b"help\n")

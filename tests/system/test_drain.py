@@ -98,6 +98,21 @@ def the_shutdown_delay_serves_on(case):
 
 
 @test
+def a_worker_that_starts_in_the_shutdown_delay_is_not_ready_from_its_first_answer(case):
+    case.write("html/index.html", "page")
+    text, port = case.service("http { root html; health /healthz }", workers=1, name="www")
+    server = case.server("shutdown-delay 10min\n" + text)
+    workers = server.workers("www")
+    begin_stop(server)
+    server.wait_log("serving on for the shutdown delay of 10min")
+    for _ in range(10):
+        os.kill(workers[0], signal.SIGKILL)
+        with Http(port) as http:  # waits for the next one
+            assert http.get("/healthz").status == 503
+        workers = server.wait_workers(1, "www", without=workers)
+
+
+@test
 def a_second_signal_ends_the_shutdown_delay(case):
     text, port = case.service("echo", workers=2)
     server = case.server("shutdown-delay 10min\n" + text)

@@ -178,6 +178,14 @@ def ttou_drains_the_one_with_the_fewest_clients(case):
     server.wait_workers(1)
 
 
+@test
+def ttou_says_the_range_that_it_stays_at(case):
+    text, _ = case.service("echo", workers="0..1")
+    server = case.server(text)
+    server.send_signal(signal.SIGTTOU)
+    server.wait_log("svc stays at 0 to 1 workers: that is the limit")
+
+
 # -------------------------------------------------------------------------------------------- full
 
 @for_both_modes

@@ -370,7 +370,7 @@ def who_asks_over_the_control_socket_hears_the_outcome_from_the_new_program(case
     with socket.create_server(("127.0.0.1", taken)):
         case.conf(conf + other)
         done = case.run("-c", server.conf, "--upgrade", status=1)
-    assert re.search(rf"127\.0\.0\.1:{taken}.*in use", done.stdout + done.stderr), done
+    assert re.search(rf"the new program has taken over, but .*127\.0\.0\.1:{taken}.*in use", done.stderr), done
     assert echoes(port)
 
 
@@ -567,6 +567,43 @@ def a_configuration_that_is_wrong_is_refused(case):
     assert echoes(port)
     case.conf(text)
     upgrade(server)
+
+
+@test
+def a_reload_replaces_the_workers_that_an_upgrade_could_not(case):
+    """Even if the configuration is what it was before: they are of the old program."""
+    text, port = case.service("echo", workers=2)
+    text = f"control {{ path control }}\n{text}"
+    other, taken = case.service("echo", name="other")
+    server = Installed(case).server(text)
+    workers = server.wait_workers(2)
+    with socket.create_server(("127.0.0.1", taken)):
+        case.conf(text + other)
+        case.run("-c", server.conf, "--upgrade", status=1)
+    case.conf(text)
+    for request in ("--plan", "--reload"):
+        done = case.run("-c", server.conf, request, status=0)
+        assert "every service gets new workers" in done.stdout, done
+    server.wait_workers(2, without=workers)
+    assert echoes(port)
+    done = case.run("-c", server.conf, "--reload", status=0)
+    assert "nothing changes" in done.stdout, "once is enough"
+
+
+@test
+def an_upgrade_says_what_the_configuration_changes(case):
+    text, port = case.service("echo", workers=2)
+    text = f"control {{ path control }}\n{text}"
+    other, moved = case.service("echo", name="other")
+    server = Installed(case).server(text)
+    mark = server.log_size()
+    case.conf(text + other)
+    done = case.run("-c", server.conf, "--upgrade", status=0)
+    for line in ("every service gets new workers", "service other: added", f"listener 127.0.0.1:{moved}: opened"):
+        assert line in done.stdout, done
+        server.wait_log(f"plan: {line}", mark)
+    assert "stay" not in done.stdout, done
+    assert echoes(port) and echoes(moved)
 
 
 @test

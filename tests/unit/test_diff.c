@@ -43,7 +43,7 @@ static char *plan_of(struct config *old, struct config *new)
 	char *text;
 
 	ck_assert_ptr_nonnull(plan);
-	text = plan_text(plan);
+	text = plan_text(plan, false);
 	ck_assert_ptr_nonnull(text);
 	ck_assert_int_eq(plan->nothing, strcmp(text, "nothing changes\n") == 0);
 	plan_free(plan);
@@ -104,6 +104,31 @@ START_TEST(services_come_go_and_stay)
 	       "service a: removed\n"
 	       "listener *:82: opened\n"
 	       "listener *:80: closed\n");
+}
+END_TEST
+
+static void expect_roll(const char *old_text, const char *new_text, const char *expected)
+{
+	struct config *old = load(old_text), *new = load(new_text);
+	struct plan *plan = plan_new(old, new);
+	char *text = plan ? plan_text(plan, true) : NULL;
+
+	ck_assert_pstr_eq(text, expected);
+	free(text);
+	plan_free(plan);
+	config_unref(old);
+	config_unref(new);
+}
+
+START_TEST(where_all_get_new_workers_nobody_is_said_to_stay)
+{
+	expect_roll(A B, A B, "every service gets new workers\n");
+	expect_roll(A B, A C,
+		    "every service gets new workers\n"
+		    "service c: added\n"
+		    "service b: removed\n"
+		    "listener *:82: opened\n"
+		    "listener *:81: closed\n");
 }
 END_TEST
 
@@ -573,6 +598,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, the_first_start_adds_everything);
 	tcase_add_test(tcase, services_come_go_and_stay);
+	tcase_add_test(tcase, where_all_get_new_workers_nobody_is_said_to_stay);
 	tcase_add_test(tcase, the_plan_has_both_sides_of_a_service);
 	tcase_add_test(tcase, a_renamed_service_keeps_its_listener);
 	tcase_add_test(tcase, a_listener_that_changes_its_service_stays_open);

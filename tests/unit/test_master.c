@@ -193,9 +193,10 @@ void plan_free(struct plan *plan)
 	free(plan);
 }
 
-char *plan_text(const struct plan *plan)
+char *plan_text(const struct plan *plan, bool roll)
 {
 	(void)plan;
+	(void)roll;
 	return strdup("a plan\n");
 }
 
