@@ -131,19 +131,21 @@ struct config *checker_finish(struct master *master, const siginfo_t *info, int 
 {
 	struct checker *checker = &master->reload.checker;
 	const char *path = master->conf_path;
+	struct config *config = NULL;
 
 	checker->pid = 0;
 	deadline_clear(&master->loop.deadlines, &checker->limit);
 	*exit_status_r = EX_SOFTWARE;
-	if (info->si_code == CLD_EXITED && info->si_status == 0)
-		return restore(master, reason, size);
-	if (info->si_code == CLD_EXITED) {
+	if (info->si_code == CLD_EXITED && info->si_status == EX_CONFIG) {
+		*exit_status_r = EX_CONFIG;
+		snprintf(reason, size, "the configuration %s cannot be used", path);
+		return NULL;
+	}
+	if (info->si_code == CLD_EXITED && info->si_status == 0) {
+		config = restore(master, reason, size);
+	} else if (info->si_code == CLD_EXITED) {
 		*exit_status_r = info->si_status;
-		if (info->si_status == EX_CONFIG)
-			snprintf(reason, size, "the configuration %s cannot be used", path);
-		else
-			snprintf(reason, size, "the checker exited with status %d",
-				 info->si_status);
+		snprintf(reason, size, "the checker exited with status %d", info->si_status);
 	} else if (checker->timed_out) {
 		*exit_status_r = EX_TEMPFAIL;
 		snprintf(reason, size, "checking %s took longer than %d s", path,
@@ -152,7 +154,9 @@ struct config *checker_finish(struct master *master, const siginfo_t *info, int 
 		snprintf(reason, size, "the checker was killed by SIG%s",
 			 sigabbrev_np(info->si_status));
 	}
-	return NULL;
+	/* What it wrote is a configuration, perhaps half of one: no errors for people. */
+	fd_close(&checker->found);
+	return config;
 }
 
 char *checker_errors(const struct checker *checker)

@@ -94,22 +94,11 @@ static void run_reopen(struct master *master, const struct control_request *requ
 
 /* ---------------------------------------------------------------------------- one service ---- */
 
-static struct pool *find_serving(struct master *master, const char *service)
-{
-	struct pool *pool;
-
-	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool->phase == POOL_SERVING && strcmp(pool->service->name, service) == 0)
-			break;
-	}
-	return pool;
-}
-
 /* The pool of the service that is asked for; NULL: there is none, and the outcome says which there are. */
 static struct pool *find_asked(struct master *master, const struct control_request *request,
 			       struct control_outcome *outcome)
 {
-	struct pool *pool = find_serving(master, request->service);
+	struct pool *pool = reload_serving_pool(master, request->service);
 	const char *between = "";
 
 	if (pool)

@@ -56,6 +56,17 @@ static int open_file_of(const struct config *config)
 	return fd;
 }
 
+/* What a reload has opened may have been renamed meanwhile, before anybody wrote to it. */
+static void reopen_prepared(struct reload *reload)
+{
+	int fd = reload->log_fd >= 0 ? open_file_of(reload->config) : -1;
+
+	if (fd < 0)
+		return;
+	fd_close(&reload->log_fd);
+	reload->log_fd = fd;
+}
+
 int logs_reopen(struct master *master)
 {
 	struct pool *pool;
@@ -67,6 +78,7 @@ int logs_reopen(struct master *master)
 		log_replace_fd(fd);
 		log_notice("%s opened anew", master->config->log.path);
 	}
+	reopen_prepared(&master->reload);
 	/* Each generation has its own idea of where its log is. */
 	TAILQ_FOREACH (pool, &master->pools, link) {
 		fd = open_file_of(pool->config);

@@ -101,7 +101,8 @@ void notify_status(const struct master *master, bool ready)
 	if (ready)
 		snprintf(prefix, sizeof(prefix), "READY=1\nMAINPID=%d\n", (int)getpid());
 	systemd_notify(&master->systemd, "%sSTATUS=Serving: %zu service%s, generation %u%s", prefix,
-		       services, plural((long)services), master->generation, degraded);
+		       services, plural((long)services),
+		       ready ? master->generation : master->serving, degraded);
 }
 
 /* After each turn: what follows from all that happened in it. True: there is more to do at once. */

@@ -103,10 +103,12 @@ static struct crowd count_workers(const struct pool *pool, int64_t now)
 
 /* -------------------------------------------------------------------- starting, retiring ---- */
 
-/* Starts up to n, in free places. */
-static void start_workers(struct pool *pool, int n, int64_t now)
+/* Starts up to n, a batch at most, in free places. True: the rest of them can be started in the next turn. */
+static bool start_workers(struct pool *pool, int n, int64_t now)
 {
-	for (size_t i = 0; i < pool->board.slots && n > 0; i++) {
+	int left = n > POOL_SPAWN_BATCH ? POOL_SPAWN_BATCH : n;
+
+	for (size_t i = 0; i < pool->board.slots && left > 0; i++) {
 		if (pool->worker[i].phase != WORKER_NONE || pool->worker[i].refuses)
 			continue;
 		if (worker_start(&pool->worker[i], now) < 0) {
@@ -117,10 +119,12 @@ static void start_workers(struct pool *pool, int n, int64_t now)
 				reload_refuse(pool->master, EX_OSERR,
 					      "service %s: not all of its workers could be started",
 					      pool->service->name);
-			return;
+			return false;
 		}
-		n--;
+		left--;
 	}
+	/* Where those that drain hold all places, the end of one of them is waited for. */
+	return n > POOL_SPAWN_BATCH && left == 0;
 }
 
 static bool is_idler(const struct worker *a, const struct worker *b)
@@ -355,11 +359,7 @@ static int first_workers(const struct pool *pool)
 /* A generation that is not committed is not sized by the policy yet. */
 static bool settle_start(struct pool *pool, int64_t now)
 {
-	int missing = first_workers(pool) - pool_alive(pool);
-	bool more = missing > POOL_SPAWN_BATCH;
-
-	start_workers(pool, more ? POOL_SPAWN_BATCH : missing, now);
-	pool->dirty = more && pool->phase == POOL_STARTING;
+	pool->dirty = start_workers(pool, first_workers(pool) - pool_alive(pool), now);
 	return pool->dirty;
 }
 
@@ -379,8 +379,7 @@ bool pool_settle(struct pool *pool, int64_t now)
 	crowd = count_workers(pool, now);
 	crowd.counts.waiting = look_at_queue(pool, &crowd, now);
 	decision = policy_decide(&pool->policy, &crowd.counts, now);
-	more = decision.start > POOL_SPAWN_BATCH;
-	start_workers(pool, more ? POOL_SPAWN_BATCH : decision.start, now);
+	more = start_workers(pool, decision.start, now);
 	retire(pool, &decision, now);
 	log_degraded(pool, now);
 	again_at = earlier(decision.again_at, queue_next(&pool->queue, now));

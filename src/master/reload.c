@@ -316,8 +316,6 @@ void reload_checked(struct master *master, const siginfo_t *info)
 		refuse(master, exit_status, reason);
 		return;
 	}
-	/* It holds a configuration now, no errors. */
-	fd_close(&reload->checker.found);
 	if (!make_plan(master) || !take_pidfile(master) || !open_log(master) ||
 	    !open_control(master))
 		return;

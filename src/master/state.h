@@ -103,7 +103,10 @@ struct master {
 int signals_init(struct master *master);
 void signals_cleanup(struct master *master);
 
-/* master.c: tells systemd how the running configuration does: serving, and what is degraded; ready: and READY=1. */
+/*
+ * master.c: tells systemd how the running configuration does: serving, and what is degraded. ready: and READY=1, for
+ * the generation that begins to serve.
+ */
 void notify_status(const struct master *master, bool ready);
 
 /* reap.c: some of the children that ended, stopped or went on; more_to_reap: there may be others. */

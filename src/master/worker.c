@@ -21,6 +21,8 @@
 
 enum {
 	RECORDS_AT_ONCE = 16,
+	LAST_WORDS_MAX =
+		1024, /* more than a socket holds: a child that it has left behind may go on */
 	TRACE_PACE_MS = 1000 /* between two traces that nobody asked for */
 };
 
@@ -114,7 +116,9 @@ void worker_init(struct worker *worker, struct pool *pool, int number)
 void worker_go(struct worker *worker)
 {
 	worker->phase = WORKER_SERVING;
-	deadline_clear(&worker->pool->master->loop.deadlines, &worker->deadline);
+	/* Who has hung up since it was READY does not hear it, and is expected to end. */
+	if (worker->control.fd >= 0)
+		deadline_clear(&worker->pool->master->loop.deadlines, &worker->deadline);
 	/* A failure means that it has died, which is noticed elsewhere. After GO it may serve before it hears more. */
 	if (worker->pool->master->phase == MASTER_CLOSING)
 		record_send(worker->control.fd, RECORD_CLOSING, 0, 0, -1);
@@ -216,8 +220,10 @@ static void hang_up(struct worker *worker)
 
 void worker_last_words(struct worker *worker, int64_t now)
 {
-	while (worker->control.fd >= 0 && take_record(worker, now) > 0)
-		;
+	for (int i = 0; i < LAST_WORDS_MAX && worker->control.fd >= 0; i++) {
+		if (take_record(worker, now) <= 0)
+			return;
+	}
 }
 
 static void on_control(void *owner)

@@ -15,6 +15,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -392,11 +393,15 @@ def a_degraded_service_shows_in_the_status(case):
     case.write("html/index.html", "page")
     text, _ = case.service("http { root html }", name="bad", workers=1)
     server = case.server(text)
+    taken = case.port()
+    with socket.create_server(("127.0.0.1", taken)):
+        case.conf(text + case.service("echo", name="late", listen=f"127.0.0.1:{taken}")[0])
+        assert "refused" in server.reload()["STATUS"]
     shutil.move(case.folder / "html", case.folder / "gone")
     mark = server.notify.count()
     os.kill(server.wait_workers(1)[0], signal.SIGKILL)
     number, fields = server.notify.wait("STATUS", after=mark)
-    assert "degraded: bad" in fields["STATUS"], fields
+    assert "generation 1; degraded: bad" in fields["STATUS"], fields
     shutil.move(case.folder / "gone", case.folder / "html")
     _, fields = server.notify.wait("STATUS", after=number, seconds=60)
     assert fields["STATUS"].startswith("Serving: ") and "degraded" not in fields["STATUS"], fields

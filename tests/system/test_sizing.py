@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import pathlib
 import re
 import select
 import signal
@@ -382,6 +383,34 @@ def told_a_number_of_workers_within_limits_until_the_next_reload(case):
     mark = server.log_size()
     server.reload()
     assert "as configured" not in server.log_path.read_text()[mark:]
+
+
+def cpu_ticks(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+@test
+def no_place_for_a_worker_is_waited_for_and_not_asked_for_again_and_again(case):
+    """A pool of 8 has 48 places. The busy workers that it is told to give up hold theirs."""
+    text, port = with_control(case, workers=8, connections=1, extra="timeout { idle 5min; drain 5min }")
+    server = case.server(text)
+    with contextlib.ExitStack() as stack:
+        for held in 24, 23:
+            ask(case, "--workers", "svc=24")
+            for _ in range(held):
+                stack.enter_context(use(port))
+            ask(case, "--workers", "svc=1")
+        assert len(server.workers()) == 47
+        ask(case, "--workers", "svc=24")
+        server.wait_workers(48)
+        before = cpu_ticks(server.pid)
+        time.sleep(1)
+        used = (cpu_ticks(server.pid) - before) / os.sysconf("SC_CLK_TCK")
+        assert used < 0.2, f"the master used {used:.2f} s of CPU in a second of waiting"
+    # The places are free, and there is one worker for each that was wanted.
+    server.wait_workers(24, seconds=RETIRED)
+    server.stop()
 
 
 # ----------------------------------------------------------------------------------------- recycling

@@ -330,6 +330,25 @@ def in_mid_reload(site):
 
 
 @test
+def a_log_that_is_rotated_in_mid_reload(case):
+    """Also the log that was opened for the generation to come is opened anew."""
+    site = Site(case)
+    new = case.folder / "new.log"
+    in_mid_reload(site)
+    wait_for(new.exists, "the new log")
+    rotated = new.rename(case.folder / "rotated.log")
+    site.server.send_signal(signal.SIGUSR1)
+    site.said("opened anew")
+    mark = site.server.notify.count()
+    site.gate.open()
+    site.server.notify.wait("READY", "1", mark)
+    wait_for(lambda: new.exists() and "reloaded" in new.read_text(), "the outcome in the new log")
+    assert "reloaded" not in rotated.read_text()
+    site.server.stop()
+    assert "stopped" in new.read_text()
+
+
+@test
 def a_canary_that_crashes(case):
     site = Site(case)
     with site.refused("SIGSEGV"):

@@ -405,6 +405,10 @@ static int run_double(const struct worker_args *args)
 	set_signals(args);
 	slot_set_state(&args->board->slot[args->number - 1], SLOT_IDLE, 1);
 	record_send(args->control, RECORD_READY, 0, 1, -1);
+	if (strcmp(name, "mute") == 0) {
+		close(args->control);
+		pause();
+	}
 	return serve(args, stubborn);
 }
 
@@ -704,6 +708,15 @@ START_TEST(a_worker_cannot_put_off_its_end)
 	kill(stage.master, SIGQUIT);
 	wait_for("it sent what is no record of ours");
 	ck_assert_int_eq(wait_for_exit(), 0);
+}
+END_TEST
+
+START_TEST(a_worker_that_hangs_up_before_it_may_serve_is_replaced)
+{
+	start("mute 1 1 1000\n");
+	wait_for("it closed its end of the control socket: sending SIGTERM");
+	wait_for("service mute is degraded");
+	stop();
 }
 END_TEST
 
@@ -1020,6 +1033,7 @@ int main(void)
 	tcase_add_test(tcase, a_second_signal_stops_at_once);
 	tcase_add_test(tcase, a_worker_that_breaks_the_protocol_is_killed);
 	tcase_add_test(tcase, a_worker_cannot_put_off_its_end);
+	tcase_add_test(tcase, a_worker_that_hangs_up_before_it_may_serve_is_replaced);
 	tcase_add_test(tcase, workers_that_break_the_protocol_again_and_again_are_slowed_down);
 	tcase_add_test(tcase, ttin_and_ttou_change_the_number_of_workers);
 	tcase_add_test(tcase, a_crash_loop_is_slowed_down_and_harms_no_other_pool);

@@ -200,6 +200,8 @@ enum damage {
 	NO_SLOT,
 	A_PHASE_THAT_IS_NONE,
 	PROCESS_ONE,
+	NO_CONNECTION_AT_ALL,
+	NO_GROWTH_EVER,
 	FALLING_TOTALS,
 	NO_MASTER,
 	TWO_MASTERS,
@@ -222,6 +224,8 @@ static const char *const because[DAMAGES] = {
 	[NO_SLOT] = "pool 1",
 	[A_PHASE_THAT_IS_NONE] = "worker 3, value 3",
 	[PROCESS_ONE] = "worker 1, value 4",
+	[NO_CONNECTION_AT_ALL] = "worker 3, value 12",
+	[NO_GROWTH_EVER] = "pool 2, value 13",
 	[FALLING_TOTALS] = "totals 1",
 	[NO_MASTER] = "0 of master",
 	[TWO_MASTERS] = "2 of master",
@@ -274,6 +278,12 @@ static void damage(struct saved *saved, enum damage damage)
 		break;
 	case PROCESS_ONE:
 		saved->worker[0].pid = 1;
+		break;
+	case NO_CONNECTION_AT_ALL:
+		saved->worker[2].most = 0; /* its room is a part of that */
+		break;
+	case NO_GROWTH_EVER:
+		saved->pool[1].grow = 0; /* it is doubled */
 		break;
 	case FALLING_TOTALS:
 		saved->totals->requests = -1;
