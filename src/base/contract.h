@@ -56,7 +56,10 @@ enum expiry {
 };
 
 enum {
-	/* With DRAIN: the listeners go away for good: take what still waits in them first. */
+	/*
+	 * With DRAIN: the listeners go away for good: take what still waits in them first. With GOODBYE:
+	 * nobody waited any more when it left them, so the others need not look.
+	 */
 	RECORD_LAST_CALL = 1 << 0
 };
 

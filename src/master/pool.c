@@ -92,6 +92,18 @@ void pool_drain(struct pool *pool, bool last_call, int64_t now)
 	begin_end(pool, now);
 }
 
+void pool_end_last_call(struct pool *pool)
+{
+	for (size_t i = 0; i < pool->board.slots; i++) {
+		struct worker *worker = &pool->worker[i];
+
+		/* No limit: a second DRAIN changes only what it names. */
+		if (worker->phase == WORKER_ENDING && !worker->said_goodbye &&
+		    worker->control.fd >= 0)
+			record_send(worker->control.fd, RECORD_DRAIN, 0, 0, -1);
+	}
+}
+
 void pool_kill(struct pool *pool, int signal, const char *because, int64_t now)
 {
 	for (size_t i = 0; i < pool->board.slots; i++) {

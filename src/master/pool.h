@@ -125,6 +125,8 @@ void pool_keep(struct pool *pool, struct config *config, const struct service_co
 void pool_commit(struct pool *pool);
 /* No worker accepts any more; each may take drain_ms. last_call: its listeners go away for good. */
 void pool_drain(struct pool *pool, bool last_call, int64_t now);
+/* One of its workers took all that waited: the busy ones leave the listeners, too, and whoever comes is refused. */
+void pool_end_last_call(struct pool *pool);
 /* Ends all of its workers by a signal; because: static text for the log. */
 void pool_kill(struct pool *pool, int signal, const char *because, int64_t now);
 /* TTIN (1), TTOU (-1); logs what came of it. */

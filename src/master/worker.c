@@ -184,6 +184,8 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 			worker->because = "it said goodbye";
 		worker->phase = WORKER_ENDING;
 		expect_end(worker, now + WORKER_GRACE_MS);
+		if (pool->phase == POOL_ENDING && record->flags & RECORD_LAST_CALL)
+			pool_end_last_call(pool);
 		return true;
 	case RECORD_TRACE:
 		handle_trace(worker, record->value, fd, now);

@@ -158,6 +158,7 @@ void run_direct(struct worker *worker)
 		turn(worker);
 	if (worker->last_call && !worker->acceptor.over) {
 		serve_waiting(worker, LAST_CALL_MAX);
+		worker->took_all = !acceptor_has_waiting(&worker->acceptor);
 		acceptor_end(&worker->acceptor);
 	}
 }

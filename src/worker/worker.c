@@ -157,7 +157,8 @@ static void leave(struct worker *worker)
 		rt->module->stop(rt->state);
 	slot_set_state(rt->slot, SLOT_GONE, rt->now);
 	if (!worker->orphan)
-		record_send(worker->args->control, RECORD_GOODBYE, 0, (int64_t)rt->cut, -1);
+		record_send(worker->args->control, RECORD_GOODBYE,
+			    worker->took_all ? RECORD_LAST_CALL : 0, (int64_t)rt->cut, -1);
 }
 
 int worker_main(const struct worker_args *args)

@@ -644,6 +644,9 @@ def main():
         print(f"no program {MUSTERD}: set MUSTERD")
         sys.exit(1)
     become_subreaper()
+    # A shell ignores these in what it starts in the background; what we start is asked by them to end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for entry in chosen:

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 
-from harness import Http, connect, for_both_modes, main, read_exactly, test, title, wait_for
+from harness import Http, connect, for_both_modes, main, proc_stat, read_exactly, test, title, wait_for
 
 
 def www(case, extra="", **options):
@@ -198,6 +198,29 @@ def who_was_in_the_backlog_is_served(case):
     first.close()
     assert read_exactly(waiting, 7) == b"waiting"
     waiting.close()
+    server.wait_exit(0)
+
+
+@test
+def a_busy_worker_does_not_hold_the_address_for_those_who_come_later(case):
+    """One was idle, took all that waited and left. Who comes before the other reads that it is to go is late."""
+    text, port = case.service("echo", workers=2, connections=1, extra="timeout { drain 10min; idle 10min }")
+    server = case.server(text)
+    workers = server.wait_workers(2)
+    with connect(port) as sock:
+        sock.sendall(b"x")
+        read_exactly(sock, 1)
+        busy, = wait_for(lambda: [pid for pid in workers if "busy" in title(pid)], "one to be busy")
+        os.kill(busy, signal.SIGSTOP)
+        wait_for(lambda: proc_stat(busy)[0] == "T", "it to stop")
+        begin_stop(server)
+        server.wait_workers(1)
+        late = connect(port)
+        os.kill(busy, signal.SIGCONT)
+        wait_refused(port)
+        late.close()
+        sock.sendall(b"still")
+        assert read_exactly(sock, 5) == b"still"
     server.wait_exit(0)
 
 

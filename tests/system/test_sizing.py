@@ -71,6 +71,7 @@ def on_demand_down_to_none(case):
         with use(*places[0]) as sock:
             first = server.wait_workers(1, service)
             assert say(sock)
+        wait_for(lambda: " idle" in title(first[0]), "its worker to see that the client has gone")
         with use(*places[1]):
             assert server.workers(service) == first, "an idle worker was not used again"
     case.conf((tcp + unix).replace("0..4", "0..5"))

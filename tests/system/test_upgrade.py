@@ -63,6 +63,12 @@ def refused(server, reason, seconds=15.0):
     assert open_files(server.pid) == fds, (fds, open_files(server.pid))
 
 
+def wait_left(server, workers):
+    """The old generation has left, and what the master held for it is closed."""
+    server.wait_workers(workers)
+    wait_for(lambda: sum("scoreboard" in name for name in open_files(server.pid)) == 1, "one scoreboard")
+
+
 def open_files(pid):
     return sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
 
@@ -442,6 +448,7 @@ def a_state_that_leaves_us_behind_is_refused(case):
     installed.replace(APART)
     upgrade(server, (2, 1))
     installed.replace(MUSTERD)
+    wait_left(server, 2)
     refused(server, r".*the state has version 2, readable from 2 on; this musterd reads 1")
     assert echoes(port)
     installed.replace(NEXT)

@@ -846,11 +846,17 @@ END_TEST
 START_TEST(a_direct_worker_is_stuck_by_its_request)
 {
 	pid_t stuck;
+	double taken;
+	char unit[3];
 
 	start("blocked 1 1 1000\n");
 	wait_for_port();
 	stuck = ask().pid;
-	wait_for("is stuck: the request limit passed (200ms): its request has taken 1.");
+	wait_for("is stuck: the request limit passed (200ms): its request has taken ");
+	/* A second more than the limit was left to the worker, to end the request itself. */
+	ck_assert_int_eq(sscanf(strstr(stage.line, "taken "), "taken %lf%2[a-z]", &taken, unit), 2);
+	ck_assert_str_eq(unit, "s");
+	ck_assert_double_ge(taken, 1.2);
 	wait_for("was here: #0 the_function+0x1f");
 	wait_for("SIGTERM, sent by us");
 	ck_assert_int_ne(ask().pid, stuck);
