@@ -350,9 +350,28 @@ int listener_bind(struct listener *listener, const struct address *address,
 	return result;
 }
 
+/* Who has the file where nobody is named: a reload that takes a name out takes the access away as well. */
+static struct listener_options as_created(const struct listener *listener,
+					  const struct listener_options *options)
+{
+	const char *path = listener->address.u.un.sun_path;
+	struct listener_options full = *options;
+	char folder[sizeof(listener->address.u.un.sun_path)];
+	struct stat st;
+
+	if (full.owner == (uid_t)-1)
+		full.owner = geteuid();
+	if (full.group != (gid_t)-1)
+		return full;
+	snprintf(folder, sizeof(folder), "%.*s", folder_len(path), path);
+	full.group = stat(folder, &st) == 0 && st.st_mode & S_ISGID ? st.st_gid : getegid();
+	return full;
+}
+
 static int renew_access(struct listener *listener, const struct listener_options *options,
 			char **error_r)
 {
+	struct listener_options full = as_created(listener, options);
 	int file = open_own_file(listener);
 	int result;
 
@@ -367,7 +386,7 @@ static int renew_access(struct listener *listener, const struct listener_options
 			*error_r = NULL;
 		return -1;
 	}
-	result = set_access(file, options);
+	result = set_access(file, &full);
 	if (result < 0)
 		fail_access(error_r, &listener->address, errno);
 	fd_close(&file);

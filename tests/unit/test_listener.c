@@ -516,6 +516,7 @@ START_TEST(owner_and_group_are_set_where_we_may)
 {
 	struct listener_options options = plain;
 	struct listener listener;
+	char *error = NULL;
 	struct stat st;
 
 	if (geteuid() != 0)
@@ -528,6 +529,13 @@ START_TEST(owner_and_group_are_set_where_we_may)
 	ck_assert_uint_eq(st.st_uid, 65534);
 	ck_assert_uint_eq(st.st_gid, 65533);
 	ck_assert_uint_eq(st.st_mode, S_IFSOCK | 0620);
+	/* They are named no more. */
+	options.owner = (uid_t)-1;
+	options.group = (gid_t)-1;
+	ck_assert_int_eq(listener_listen(&listener, &options, &error), 0);
+	ck_assert_int_eq(lstat(listener.address.u.un.sun_path, &st), 0);
+	ck_assert_uint_eq(st.st_uid, geteuid());
+	ck_assert_uint_eq(st.st_gid, getegid());
 	listener_close(&listener);
 }
 END_TEST
