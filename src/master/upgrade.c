@@ -309,7 +309,8 @@ static void refuse_after_check(struct master *master, const siginfo_t *info)
 	else if (info->si_status == EXIT_NOT_RUN)
 		refuse(master, "%s cannot be run: %s", path, said);
 	else if (info->si_status)
-		refuse(master, "%s exited with status %d: %s", path, info->si_status, said);
+		refuse(master, "%s exited with status %d%s%s", path, info->si_status,
+		       said[0] ? ": " : "", said);
 	else
 		refuse(master, "%s does not say that it can take over: is it a musterd?", path);
 }
