@@ -188,6 +188,21 @@ def connect(port, host="127.0.0.1", timeout=None):
     return sock
 
 
+def refuses(port, host="127.0.0.1"):
+    """Nobody listens there. A connection that is made just when the listener is closed is reset: not yet."""
+    try:
+        connect(port, host).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        pass
+    return False
+
+
+def wait_refused(port, host="127.0.0.1"):
+    wait_for(lambda: refuses(port, host), f"port {port} to refuse")
+
+
 def read_all(sock):
     """Everything until the end of the stream."""
     data = bytearray()

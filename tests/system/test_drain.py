@@ -8,7 +8,8 @@ import signal
 import socket
 import threading
 
-from harness import Http, connect, for_both_modes, main, proc_stat, read_exactly, test, title, wait_for
+from harness import (Http, connect, for_both_modes, main, proc_stat, read_exactly, test, title, wait_for,
+                     wait_refused)
 
 
 def www(case, extra="", **options):
@@ -20,18 +21,6 @@ def www(case, extra="", **options):
 def begin_stop(server):
     server.send_signal(signal.SIGTERM)
     server.notify.wait("STOPPING", "1")
-
-
-def wait_refused(port):
-    """The workers have read DRAIN: they, too, have left the listener."""
-    def is_refused():
-        try:
-            connect(port).close()
-        except ConnectionRefusedError:
-            return True
-        return False
-
-    wait_for(is_refused, f"port {port} to refuse")
 
 
 @for_both_modes
@@ -71,7 +60,7 @@ def an_idle_keep_alive_connection_is_told_with_its_next_answer(case):
     with Http(port) as http:
         assert "close" not in http.get("/").headers.get("connection", "")
         begin_stop(server)
-        wait_refused(port)
+        wait_refused(port)  # the workers have read DRAIN: they, too, have left the listener
         got = http.get("/")
         assert got.body == b"page" and got.headers["connection"].lower() == "close", got
         assert http.at_end()
@@ -217,7 +206,7 @@ def a_busy_worker_does_not_hold_the_address_for_those_who_come_later(case):
         server.wait_workers(1)
         late = connect(port)
         os.kill(busy, signal.SIGCONT)
-        wait_refused(port)
+        wait_refused(port)  # the workers have read DRAIN: they, too, have left the listener
         late.close()
         sock.sendall(b"still")
         assert read_exactly(sock, 5) == b"still"

@@ -6,7 +6,7 @@ import os
 import signal
 
 from harness import (Http, connect, for_both_modes, is_alive, main, proc_stat, read_exactly, test, title,
-                     wait_for)
+                     wait_for, wait_refused)
 
 
 def kill_master(server):
@@ -17,16 +17,6 @@ def kill_master(server):
 def stop_worker(pid):
     os.kill(pid, signal.SIGSTOP)
     wait_for(lambda: proc_stat(pid)[0] == "T", "the worker to be stopped")
-
-
-def wait_free(port):
-    def is_refused():
-        try:
-            connect(port).close()
-        except ConnectionRefusedError:
-            return True
-        return False
-    wait_for(is_refused, f"port {port} to be free")
 
 
 def wait_gone(workers):
@@ -45,7 +35,7 @@ def a_new_master_takes_over_at_once(case):
         busy, = wait_for(lambda: [pid for pid in workers if "busy" in title(pid)], "one to be busy")
         stop_worker(next(pid for pid in workers if pid != busy))
         kill_master(server)
-        wait_free(port)
+        wait_refused(port)
         again = case.server(text)
         with Http(port) as other:
             assert other.get("/").body == b"page"
@@ -69,7 +59,7 @@ def the_limit_ends_what_does_not_finish(case):
         for pid in workers:
             stop_worker(pid)
         kill_master(server)
-        wait_free(port)
+        wait_refused(port)
         wait_gone(workers)
         assert sock.recv(1) == b""
 

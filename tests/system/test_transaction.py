@@ -14,16 +14,8 @@ import re
 import signal
 import socket
 
-from harness import (Http, children, connect, for_both_modes, is_alive, main, read_exactly, test, title,
-                     wait_for)
-
-
-def refuses(port):
-    try:
-        connect(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
+from harness import (Http, children, connect, for_both_modes, is_alive, main, read_exactly, refuses, test,
+                     title, wait_for)
 
 
 def page(port):
