@@ -9,7 +9,7 @@ cd "${srcdir:-$(dirname "$0")/../..}"
 # path of the project may hold.
 is_standard() {
 	case $1 in
-	/home/* | /root/*) return 1 ;;
+	/hom[e]/* | /roo[t]/*) return 1 ;;
 	/srv/www | /usr/local | /usr/local/src | /usr/src | /var/lib | /var/tmp) return 0 ;;
 	/*/*) return 1 ;;
 	esac
@@ -19,7 +19,7 @@ is_standard() {
 # A path begins where no part of a longer one stands before it.
 forbidden() {
 	begin='\(^\|[^A-Za-z0-9_./)}-]\)' end='\($\|[^A-Za-z0-9_-]\)'
-	printf '%s\n' '/home/[a-z]' '/Users/[A-Za-z]' "$begin/root/[.a-z]"
+	printf '%s\n' '/hom[e]/[a-z]' '/User[s]/[A-Za-z]' "$begin/roo[t]/[.a-z]"
 	place=$(pwd -P)
 	while ! [ "$place" = / ]; do
 		is_standard "$place" ||
