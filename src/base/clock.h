@@ -13,4 +13,10 @@ int64_t clock_us(void);
 #define CLOCK_TEXT_MAX 32
 const char *clock_text(int64_t milliseconds, char buffer[CLOCK_TEXT_MAX]);
 
+/* The earlier of two times, where 0 is never. */
+static inline int64_t clock_earlier(int64_t a, int64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
 #endif

@@ -2,6 +2,8 @@
 /* The judgement over workers, as health.h says. */
 #include "master/health.h"
 
+#include "base/clock.h"
+
 int64_t health_limit(const struct health_limits *limits)
 {
 	return limits->direct ? limits->request_ms : limits->stall_ms;
@@ -13,11 +15,6 @@ const char *health_limit_name(const struct health_limits *limits)
 }
 
 /* 0 or what is set first. */
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return !a || (b && b < a) ? b : a;
-}
-
 static int64_t begin_of(const struct health_limits *limits, const struct health_facts *facts,
 			int64_t now)
 {
@@ -53,7 +50,8 @@ struct health health_judge(const struct health_limits *limits, const struct heal
 		health.verdict = HEALTH_SLOW;
 		slow = 0;
 	}
-	health.again_at = earlier(limit ? health.since + limit : 0, slow ? health.since + slow : 0);
+	health.again_at =
+		clock_earlier(limit ? health.since + limit : 0, slow ? health.since + slow : 0);
 	if (health.again_at && health.again_at < now + HEALTH_PACE_MS)
 		health.again_at = now + HEALTH_PACE_MS;
 	return health;
@@ -61,7 +59,7 @@ struct health health_judge(const struct health_limits *limits, const struct heal
 
 int64_t health_next_look(const struct health_limits *limits, int64_t now)
 {
-	int64_t pace = earlier(health_limit(limits), limits->slow_ms) / 2;
+	int64_t pace = clock_earlier(health_limit(limits), limits->slow_ms) / 2;
 
 	if (!health_limit(limits) && !limits->slow_ms)
 		return 0;

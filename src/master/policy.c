@@ -2,6 +2,8 @@
 /* The policy of a pool's size, as policy.h says. */
 #include "master/policy.h"
 
+#include "base/clock.h"
+
 static int least(int a, int b)
 {
 	return a < b ? a : b;
@@ -202,11 +204,6 @@ static void shrink(struct policy *policy, const struct policy_counts *counts, in
 	decision->only_idle = true;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return !a || (b && b < a) ? b : a;
-}
-
 /*
  * What happens to a pool we are told of, but for two things: that a busy worker has become idle, which is
  * of interest while there are more than must be; and what only time brings.
@@ -217,19 +214,19 @@ static int64_t ask_again_at(const struct policy *policy, const struct policy_cou
 	int64_t at = policy->retry_at > now ? policy->retry_at : 0;
 
 	if (policy->failures && policy->proven_at)
-		at = earlier(at, policy->proven_at + POLICY_EARLY_MS);
+		at = clock_earlier(at, policy->proven_at + POLICY_EARLY_MS);
 	if (!counts->paused)
-		at = earlier(at, counts->next_at);
+		at = clock_earlier(at, counts->next_at);
 	if (counts->paused || !is_dynamic(policy))
 		return at;
 	if (policy->grow > 1 && policy->grow_at > now)
-		at = earlier(at, policy->grow_at);
+		at = clock_earlier(at, policy->grow_at);
 	if (counts->serving > policy_lowest(policy) && has_surplus(policy, counts))
-		at = earlier(at, policy->shrink_at > now ? policy->shrink_at
-							 : now + POLICY_SHRINK_EVERY_MS);
+		at = clock_earlier(at, policy->shrink_at > now ? policy->shrink_at
+							       : now + POLICY_SHRINK_EVERY_MS);
 	else if ((counts->serving > policy_lowest(policy) && counts->idle < counts->serving) ||
 		 counts->expired)
-		at = earlier(at, now + POLICY_LOOK_MS);
+		at = clock_earlier(at, now + POLICY_LOOK_MS);
 	return at;
 }
 

@@ -13,12 +13,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* The earlier of two times, where 0 is never. */
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return !a || (b && b < a) ? b : a;
-}
-
 /* ----------------------------------------------------------------------------- counting ---- */
 
 enum { WHOLE = 1 << 16 }; /* the room of an idle worker, in parts */
@@ -50,7 +44,7 @@ static void look_at_age(struct worker *worker, struct policy_counts *counts, int
 	if (now >= expires_at)
 		worker->expired = EXPIRY_LIFETIME;
 	else
-		counts->next_at = earlier(counts->next_at, expires_at);
+		counts->next_at = clock_earlier(counts->next_at, expires_at);
 }
 
 static void count_idle(const struct worker *worker, struct policy_counts *counts, int64_t now)
@@ -63,7 +57,7 @@ static void count_idle(const struct worker *worker, struct policy_counts *counts
 	if (now >= rested_at)
 		counts->rested++;
 	else
-		counts->next_at = earlier(counts->next_at, rested_at);
+		counts->next_at = clock_earlier(counts->next_at, rested_at);
 }
 
 static struct crowd count_workers(const struct pool *pool, int64_t now)
@@ -342,7 +336,7 @@ static int64_t settle_refuser(struct pool *pool, int64_t now)
 		policy_refused(&pool->refusing, now);
 		decision.again_at = pool->refusing.retry_at;
 	}
-	return earlier(decision.again_at, pool->refuse_until);
+	return clock_earlier(decision.again_at, pool->refuse_until);
 }
 
 /* -------------------------------------------------------------------------- the decision ---- */
@@ -382,10 +376,10 @@ bool pool_settle(struct pool *pool, int64_t now)
 	more = start_workers(pool, decision.start, now);
 	retire(pool, &decision, now);
 	log_degraded(pool, now);
-	again_at = earlier(decision.again_at, queue_next(&pool->queue, now));
-	again_at = earlier(again_at, settle_refuser(pool, now));
+	again_at = clock_earlier(decision.again_at, queue_next(&pool->queue, now));
+	again_at = clock_earlier(again_at, settle_refuser(pool, now));
 	if (policy_is_degraded(&pool->policy) && pool->policy.retry_at > now)
-		again_at = earlier(again_at, pool->policy.retry_at);
+		again_at = clock_earlier(again_at, pool->policy.retry_at);
 	deadline_clear(deadlines, &pool->look);
 	if (again_at)
 		deadline_set(deadlines, &pool->look, again_at);

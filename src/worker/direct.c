@@ -66,14 +66,14 @@ int direct_wait(struct mu_conn *conn, int events, int64_t deadline)
 		int64_t until = deadline;
 
 		title_renew(&worker->title, title_state(worker), rt->connections, rt->now);
-		until = earlier(until,
-				title_due(&worker->title, title_state(worker), rt->connections));
+		until = clock_earlier(
+			until, title_due(&worker->title, title_state(worker), rt->connections));
 		if (conn->state == CONN_PARKED) {
 			control_expire(worker);
-			until = earlier(until, expiry_due(&worker->expiry, rt->slot));
+			until = clock_earlier(until, expiry_due(&worker->expiry, rt->slot));
 		}
 		if (rt->draining)
-			until = earlier(until, rt->drain_deadline);
+			until = clock_earlier(until, rt->drain_deadline);
 		atomic_store_explicit(&rt->slot->running_since, 0, memory_order_relaxed);
 		int n = poll(fds, 2, runtime_timeout(rt, until));
 		runtime_tick(rt);

@@ -6,6 +6,7 @@
 #ifndef WORKER_LIFE_H
 #define WORKER_LIFE_H
 
+#include "base/clock.h"
 #include "base/contract.h"
 #include "runtime/runtime.h"
 #include "worker/acceptor.h"
@@ -72,19 +73,13 @@ static inline const char *title_state(const struct worker *worker)
 	return worker->acceptor.paused ? "paused" : "idle";
 }
 
-/* The earlier of two times, where 0 is never. */
-static inline int64_t earlier(int64_t a, int64_t b)
-{
-	return !a || (b && b < a) ? b : a;
-}
-
 /* When a loop's turn must come although no event did; 0: never. */
 static inline int64_t next_look(const struct worker *worker)
 {
 	int64_t at = title_due(&worker->title, title_state(worker), worker->rt.connections);
 
-	at = earlier(at, worker->acceptor.back_at);
-	return earlier(at, expiry_due(&worker->expiry, worker->rt.slot));
+	at = clock_earlier(at, worker->acceptor.back_at);
+	return clock_earlier(at, expiry_due(&worker->expiry, worker->rt.slot));
 }
 
 /* ---- direct.c, multiplexed.c: until the drain is over ---- */

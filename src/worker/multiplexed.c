@@ -115,7 +115,7 @@ static int sleep_time(const struct worker *worker)
 	int64_t at = next_look(worker);
 
 	if (rt->draining && !rt->cutting)
-		at = earlier(at, rt->drain_deadline);
+		at = clock_earlier(at, rt->drain_deadline);
 	return runtime_timeout(rt, at);
 }
 
