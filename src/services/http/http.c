@@ -46,6 +46,8 @@ static void begin_response(struct exchange *x)
 	x->response.conn = x->conn;
 	x->response.date = x->site->date;
 	x->response.server = x->site->file.server;
+	x->response.fields = "";
+	x->response.timed = false;
 	x->response.now = x->site->now;
 	x->response.without_content = x->request.method == METHOD_HEAD;
 }
@@ -151,6 +153,7 @@ static int redirect_to_folder(struct exchange *x, const char *path, size_t len)
 static int answer_file(struct exchange *x)
 {
 	struct slice target = x->request.path;
+	struct range range[RANGES_MAX];
 	struct file *file = NULL;
 	const char *path = NULL;
 	size_t len = 0;
@@ -174,7 +177,9 @@ static int answer_file(struct exchange *x)
 		status = response_status(&x->response, 412, "");
 		break;
 	case CONDITION_NONE:
-		status = response_file(&x->response, file);
+		status = response_file(
+			&x->response, file, range,
+			condition_ranges(&x->request, x->data, file, x->site->now, range));
 		break;
 	}
 	file_unref(file);
