@@ -31,7 +31,8 @@ struct response {
 	const char *server; /* "Server: musterd\r\n", or "" */
 	/*
 	 * Further header lines, each with CRLF, or "": of what is not a file, for those of a file are in its
-	 * head. May be replaced between two calls.
+	 * head. May be replaced between two calls, and not
+	 * be changed while one of them waits.
 	 */
 	const char *fields;
 	int64_t now; /* the same second as date */
