@@ -600,6 +600,36 @@ START_TEST(what_went_out_before_is_counted)
 }
 END_TEST
 
+/* Sixteen parts are more pieces than one write takes: he goes between two of them, or within one. */
+START_TEST(who_leaves_among_the_parts_ends_it)
+{
+	size_t whole;
+
+	for (int is_large = 0; is_large < 2; is_large++) {
+		if (is_large)
+			set_large(LARGE, "");
+		else
+			set_file(LARGE, "");
+		begin();
+		ck_assert_int_eq(response_file(&response, file, sixteen, 16), 0);
+		whole = conn.output_len;
+		for (size_t room = 0; room < whole; room += 41) {
+			begin();
+			conn.write_room = room;
+			conn.on_wait = go_away;
+			ck_assert_int_eq(response_file(&response, file, sixteen, 16), -1);
+			ck_assert_uint_le(conn.output_len, room);
+			ck_assert_int_ge(response.bytes, 0);
+			ck_assert_int_le(response.bytes, (int64_t)conn.output_len);
+		}
+		begin();
+		conn.write_room = whole - 10;
+		conn.on_wait = go_away;
+		ck_assert_int_eq(response_file(&response, file, sixteen, 16), -1);
+	}
+}
+END_TEST
+
 static void cut_short(struct mu_conn *waiting)
 {
 	(void)waiting;
@@ -650,6 +680,7 @@ int main(void)
 	tcase_add_loop_test(tcase, a_slow_client_gets_the_same, 0, KINDS);
 	tcase_add_test(tcase, a_client_that_has_gone_ends_it);
 	tcase_add_test(tcase, what_went_out_before_is_counted);
+	tcase_add_test(tcase, who_leaves_among_the_parts_ends_it);
 	tcase_add_test(tcase, a_file_that_shrinks_ends_the_connection);
 	return unit_main("http_response", tcase);
 }
