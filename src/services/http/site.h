@@ -7,6 +7,7 @@
 #define SERVICES_HTTP_SITE_H
 
 #include "services/http/cache.h"
+#include "services/http/conf.h"
 #include "services/http/file.h"
 #include "services/http/mime.h"
 #include "services/http/root.h"
@@ -17,25 +18,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the directives of the handler's block fill. */
-struct site_conf {
-	const char *root;
-	struct mu_words index;
-	const char *mime_types;
-	const char *health;         /* the path that says whether we are ready; NULL: none */
-	int64_t keepalive_requests; /* 0: no limit */
-	bool server_header;
-	struct {
-		int64_t entries, memory, file_size;
-	} cache;
-};
-
 struct site {
 	const struct site_conf *conf;
 	struct mu_worker *worker;
 	struct root root;
 	struct mime *mime;
 	struct file_options file;
+	struct settings settings;
 	struct cache cache;
 	int64_t now; /* the second that date shows */
 	char date[DATE_LEN];
@@ -47,10 +36,7 @@ struct site {
 struct site *site_new(const struct site_conf *conf, struct mu_worker *worker);
 void site_free(struct site *site);
 
-/*
- * Brings now and date up to the worker's clock, and with each new second the root to the folder that
- * its path names. To be called before site_find.
- */
+/* Brings now and date up to the worker's clock. To be called before site_find. */
 void site_turn(struct site *site);
 
 /*
