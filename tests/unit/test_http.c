@@ -776,8 +776,8 @@ START_TEST(a_configuration_is_checked)
 	conf.rules.index = (struct mu_words){ 3, index };
 	mu_http.check(&conf, &report);
 	ck_assert_str_eq(report.text, "root: cannot use /nonexistent: No such file or directory\n"
-				      "index: \"sub/index.html\" is no file name\n"
-				      "index: \"\" is no file name\n");
+				      "sub/index.html: \"sub/index.html\" is no file name\n"
+				      ": \"\" is no file name\n");
 	report.text[0] = '\0';
 	conf.rules.root = "/dev/null";
 	conf.rules.index.n = 1;
@@ -788,7 +788,7 @@ START_TEST(a_configuration_is_checked)
 	conf.health = "healthz";
 	mu_http.check(&conf, &report);
 	ck_assert_str_eq(report.text,
-			 "health: \"healthz\" is no path of a request: it begins with /\n");
+			 "healthz: \"healthz\" is no path of a request: a path begins with /\n");
 }
 END_TEST
 
