@@ -244,6 +244,29 @@ int mu_printf(struct mu_conn *conn, const char *format, ...)
 	return mu_write(conn, text, (size_t)len);
 }
 
+ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
+{
+	char *data = malloc(len);
+	ssize_t n;
+
+	if (!data)
+		abort();
+	n = pread(fd, data, len, offset);
+	if (n > 0)
+		n = take(conn, data, (size_t)n, 0);
+	free(data);
+	return n;
+}
+
+int mu_wait_room(struct mu_conn *conn)
+{
+	wait_for_room(conn);
+	if (!conn->gone)
+		return 0;
+	errno = ECONNRESET;
+	return -1;
+}
+
 int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
 	char data[4096];

@@ -217,7 +217,7 @@ static const struct bad {
 	{ "root /; listing maybe", 0, 17, "`listing` wants yes or no, not `maybe`" },
 
 	/* locations */
-	{ "root /; location { }", 0, 9, "`` is no location: /PREFIX, *SUFFIX or =/PATH" },
+	{ "root /; location { }", 0, 9, "a location needs a path: /PREFIX, *SUFFIX or =/PATH" },
 	{ "root /; location static { }", 0, 18,
 	  "`static` is no location: /PREFIX, *SUFFIX or =/PATH" },
 	{ "root /; location = { }", 0, 18, "`=` is no location: *" },
@@ -248,7 +248,7 @@ static const struct bad {
 	{ "root /\nhost a { location /b {\nexpires x } }", 2, 9, "`expires` wants *" },
 
 	/* hosts */
-	{ "root /; host { }", 0, 9, "host ``: a host needs a name: host www.example.org { ... }" },
+	{ "root /; host { }", 0, 9, "a host needs a name: host www.example.org { ... }" },
 	{ "root /; host _ { }", 0, 14,
 	  "host `_`: what is to hold for all other hosts is written outside *" },
 	{ "root /; host a.*.b { }", 0, 14,

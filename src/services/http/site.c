@@ -30,7 +30,7 @@ static int open_parts(struct site *site)
 {
 	const struct site_conf *conf = site->conf;
 
-	if (root_open(&site->root, conf->rules.root) < 0) {
+	if (root_open(&site->root, conf->rules.root, false) < 0) {
 		mu_worker_log(site->worker, MU_ERR, "cannot open root %s: %s", conf->rules.root,
 			      strerror(errno));
 		return -1;
@@ -48,8 +48,7 @@ static int open_parts(struct site *site)
 		mu_worker_log(site->worker, MU_INFO,
 			      "cannot read %s: %s; the built-in media types are used",
 			      conf->mime_types, strerror(errno));
-	if (cache_init(&site->cache, &site->root, (size_t)conf->cache.entries,
-		       (size_t)conf->cache.memory,
+	if (cache_init(&site->cache, (size_t)conf->cache.entries, (size_t)conf->cache.memory,
 		       fds_max(site->worker, (size_t)conf->cache.entries)) < 0) {
 		mu_worker_log(site->worker, MU_ERR, "no memory for the file cache");
 		return -1;
@@ -74,10 +73,14 @@ struct site *site_new(const struct site_conf *conf, struct mu_worker *worker)
 		return NULL;
 	}
 	site->file = (struct file_options){
-		.root = &site->root,
 		.mime = site->mime,
 		.server = conf->server_header ? "Server: musterd\r\n" : "",
 		.content_max = conf->cache.file_size,
+	};
+	site->settings = (struct settings){
+		.root = &site->root,
+		.charset = "utf-8",
+		.expires = EXPIRES_NONE,
 	};
 	site_turn(site);
 	return site;
@@ -101,9 +104,6 @@ void site_turn(struct site *site)
 		return;
 	site->now = now;
 	date_format(now, site->date);
-	/* Not left to a file that is missing in the cache: those in it are of the old folder. */
-	if (root_refresh(&site->root, now))
-		cache_flush(&site->cache);
 }
 
 static int status_of(struct site *site, const char *name, int error)
@@ -134,10 +134,12 @@ static int status_of(struct site *site, const char *name, int error)
 }
 
 /* Opens, and gives up a cached descriptor if that is what is missing. 0 or a status. */
-static int open_name(struct site *site, const char *name, size_t key_len, struct file **file_r)
+static int open_name(struct site *site, const char *name, const char *key, size_t key_len,
+		     struct file **file_r)
 {
 	for (;;) {
-		if (file_open(file_r, &site->file, name, key_len, site->now) == 0)
+		if (file_open(file_r, &site->settings, &site->file, name, site, key, key_len,
+			      site->now) == 0)
 			return 0;
 		if (errno != EMFILE || !cache_release_fd(&site->cache))
 			return status_of(site, name, errno);
@@ -157,7 +159,7 @@ static int open_index(struct site *site, const char *path, size_t len, struct fi
 			return 404;
 		memcpy(site->name, path + 1, len - 1);
 		memcpy(site->name + len - 1, index->word[i], index_len + 1);
-		status = open_name(site, site->name, len, file_r);
+		status = open_name(site, site->name, path, len, file_r);
 		if (status == 0)
 			(*file_r)->is_first = i == 0;
 		/* A folder of that name is no index. */
@@ -183,7 +185,7 @@ static int open_path(struct site *site, const char *path, size_t len, struct fil
 	} else {
 		memcpy(site->name, path + 1, len - 1);
 		site->name[len - 1] = '\0';
-		status = open_name(site, site->name, len, file_r);
+		status = open_name(site, site->name, path, len, file_r);
 		if (status == 0)
 			(*file_r)->is_first = true;
 	}
@@ -195,7 +197,7 @@ static int open_path(struct site *site, const char *path, size_t len, struct fil
 int site_find(struct site *site, const char *path, size_t len, struct file **file_r,
 	      const char **path_r, size_t *len_r)
 {
-	*file_r = cache_find(&site->cache, path, len, site->now);
+	*file_r = cache_find(&site->cache, site, path, len, site->now);
 	if (*file_r)
 		return 0;
 	if (!path_is_clean(path, len)) {
@@ -204,7 +206,7 @@ int site_find(struct site *site, const char *path, size_t len, struct file **fil
 		if (status)
 			return status;
 		path = site->path;
-		*file_r = cache_find(&site->cache, path, len, site->now);
+		*file_r = cache_find(&site->cache, site, path, len, site->now);
 		if (*file_r)
 			return 0;
 	}

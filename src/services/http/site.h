@@ -24,6 +24,7 @@ struct site {
 	struct root root;
 	struct mime *mime;
 	struct file_options file;
+	struct settings settings;
 	struct cache cache;
 	int64_t now; /* the second that date shows */
 	char date[DATE_LEN];
@@ -35,10 +36,7 @@ struct site {
 struct site *site_new(const struct site_conf *conf, struct mu_worker *worker);
 void site_free(struct site *site);
 
-/*
- * Brings now and date up to the worker's clock, and with each new second the root to the folder that
- * its path names. To be called before site_find.
- */
+/* Brings now and date up to the worker's clock. To be called before site_find. */
 void site_turn(struct site *site);
 
 /*
