@@ -75,6 +75,28 @@ const char *mu_local(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX])
 	return slot_peer_text(&local, buffer);
 }
 
+socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *address_r)
+{
+	const struct slot_peer *peer = &conn->peer;
+	struct sockaddr_in *in = (struct sockaddr_in *)address_r;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address_r;
+
+	memset(address_r, 0, sizeof(*address_r));
+	address_r->ss_family = peer->family;
+	switch (peer->family) {
+	case AF_INET:
+		in->sin_port = htons(peer->port);
+		memcpy(&in->sin_addr, peer->address, sizeof(in->sin_addr));
+		return sizeof(*in);
+	case AF_INET6:
+		in6->sin6_port = htons(peer->port);
+		memcpy(&in6->sin6_addr, peer->address, sizeof(in6->sin6_addr));
+		return sizeof(*in6);
+	default:
+		return sizeof(sa_family_t);
+	}
+}
+
 int64_t mu_now_ms(const struct mu_worker *worker)
 {
 	return worker->now;
