@@ -254,6 +254,15 @@ int mu_printf(struct mu_conn *conn, const char *format, ...) MU_PRINTF(2, 3);
  */
 int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len);
 
+/*
+ * As mu_sendfile, tried once, without waiting. Count sent, which may be less than len; 0: the file ends
+ * there; -1 with EAGAIN when the connection takes nothing now. Does not yield.
+ */
+ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len);
+
+/* Waits until the connection takes more, after an EAGAIN of a mu_try_ call. 0 or -1. May yield. */
+int mu_wait_room(struct mu_conn *conn);
+
 /* Ends the sending side; reading goes on. Does not yield. */
 int mu_shutdown(struct mu_conn *conn);
 

@@ -244,6 +244,23 @@ int mu_printf(struct mu_conn *conn, const char *format, ...)
 	return mu_write(conn, text, (size_t)len);
 }
 
+ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
+{
+	char data[4096];
+	ssize_t n = pread(fd, data, len < sizeof data ? len : sizeof data, offset);
+
+	return n > 0 ? take(conn, data, (size_t)n, 0) : n;
+}
+
+int mu_wait_room(struct mu_conn *conn)
+{
+	wait_for_room(conn);
+	if (!conn->gone)
+		return 0;
+	errno = ECONNRESET;
+	return -1;
+}
+
 int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
 	char data[4096];

@@ -49,16 +49,19 @@ START_TEST(a_small_file_is_one_piece_of_memory)
 	ck_assert_int_eq(file->fd, -1);
 	ck_assert_int_eq(strncmp(file->head,
 				 "HTTP/1.1 200 OK\r\n"
-				 "Content-Type: text/html; charset=utf-8\r\n"
 				 "Content-Length: 5\r\n"
+				 "Content-Type: text/html; charset=utf-8\r\n"
 				 "Date: Tue, 14 Nov 2023 22:13:20 GMT\r\n"
 				 "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 				 "ETag: \"ae1b981bc490a00-5\"\r\n"
+				 "Accept-Ranges: bytes\r\n"
 				 "Server: x\r\n"
 				 "\r\n"
 				 "hello",
 				 file->head_len + 5),
 			 0);
+	ck_assert_int_eq(strncmp(file->head + file->type_at, "Content-Type: ", 14), 0);
+	ck_assert_uint_eq(file->encoding_at, file->common_at);
 	ck_assert_int_eq(strncmp(file->head + file->common_at, "Date: ", 6), 0);
 	ck_assert_int_eq(strncmp(file->head + file->date_at, "Tue, ", 5), 0);
 	ck_assert_int_eq(

@@ -68,17 +68,19 @@ static void make_head(struct file *file, const struct file_options *options, con
 					    (uint64_t)nanoseconds(&file->identity.modified),
 					    (uint64_t)file->size);
 
-	len = snprintf(out, FILE_HEAD_MAX,
-		       "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %" PRId64 "\r\n",
-		       type, file->size);
+	len = snprintf(out, FILE_HEAD_MAX, "HTTP/1.1 200 OK\r\nContent-Length: %" PRId64 "\r\n",
+		       file->size);
+	file->type_at = (uint32_t)len;
+	len += snprintf(out + len, FILE_HEAD_MAX - (size_t)len, "Content-Type: %s\r\n", type);
+	file->encoding_at = (uint32_t)len;
 	file->common_at = (uint32_t)len;
 	file->date_at = file->common_at + (uint32_t)strlen("Date: ");
 	len += snprintf(out + len, FILE_HEAD_MAX - (size_t)len,
 			"Date: %.*s\r\nLast-Modified: %.*s\r\nETag: ", DATE_LEN, date, DATE_LEN,
 			modified);
 	file->etag_at = (uint32_t)len;
-	len += snprintf(out + len, FILE_HEAD_MAX - (size_t)len, "%s\r\n%s\r\n", etag,
-			options->server);
+	len += snprintf(out + len, FILE_HEAD_MAX - (size_t)len,
+			"%s\r\nAccept-Ranges: bytes\r\n%s\r\n", etag, options->server);
 	file->head_len = (uint32_t)len;
 }
 
@@ -183,6 +185,23 @@ bool file_is_current(const struct file *file, const struct root *root)
 
 	return file->is_first && !file->is_racy && root_stat(root, file->text + 1, &st) == 0 &&
 	       is_identical(&file->identity, &st);
+}
+
+bool file_has_changed(const struct file *file)
+{
+	struct stat st;
+
+	/* Not the time of change: a file that is renamed or linked has it as well, and is the same. */
+	return fstat(file->fd, &st) < 0 || st.st_size != file->size ||
+	       !same_time(&file->identity.modified, &st.st_mtim);
+}
+
+void file_set_date(struct file *file, int64_t now, const char *date)
+{
+	memcpy(file->head + file->date_at, date, DATE_LEN);
+	if (file->expires_at)
+		date_format(now + file->expires, file->head + file->expires_at);
+	file->date = now;
 }
 
 void file_unref(struct file *file)

@@ -20,8 +20,8 @@
 #include <sys/queue.h>
 #include <time.h>
 
-/* A head is never longer. */
-enum { FILE_HEAD_MAX = 512 };
+/* A head is never longer: what a configuration adds to it is bounded. */
+enum { FILE_HEAD_MAX = 8192 };
 
 /* What a site's files have in common. All borrowed. */
 struct file_options {
@@ -50,12 +50,21 @@ struct file {
 	TAILQ_ENTRY(file) lru;
 
 	unsigned references;
-	int fd;     /* -1: the content follows the head */
-	char *head; /* complete, with the empty line */
+	int fd; /* -1: the content follows the head */
+	/*
+	 * Complete, with the empty line: the status line, Content-Length, and from there on what other
+	 * responses have as well.
+	 */
+	char *head;
 	uint32_t head_len;
-	uint32_t common_at; /* Date and what follows it: what a 304 has as well */
-	uint32_t date_at;
+	uint32_t type_at; /* Content-Type: in a 206, and what follows it */
+	uint32_t
+		encoding_at; /* Content-Encoding, or common_at: the same, in parts of other types */
+	uint32_t common_at;  /* Date and all the rest: in a 304 */
+	uint32_t date_at;    /* of the values */
+	uint32_t expires_at; /* 0: no Expires */
 	uint32_t etag_at, etag_len; /* with its quotes */
+	int64_t expires;            /* seconds from Date to Expires */
 	int64_t date;               /* the second that the head shows */
 	int64_t modified;           /* as in Last-Modified */
 	int64_t size;
@@ -75,6 +84,12 @@ int file_open(struct file **file_r, const struct file_options *options, const ch
 
 /* True when name still stands for the file that was opened. */
 bool file_is_current(const struct file *file, const struct root *root);
+
+/* True when the file behind a descriptor is no longer what the head says of it. */
+bool file_has_changed(const struct file *file);
+
+/* Brings the dates in the head up to `now`; date: DATE_LEN bytes, of the same second. */
+void file_set_date(struct file *file, int64_t now, const char *date);
 
 static inline struct file *file_ref(struct file *file)
 {

@@ -166,10 +166,17 @@ static int answer_file(struct exchange *x)
 	}
 	if (status)
 		return response_status(&x->response, status, "");
-	if (condition_not_modified(&x->request, x->data, file, x->site->now))
+	switch (condition_check(&x->request, x->data, file, x->site->now)) {
+	case CONDITION_NOT_MODIFIED:
 		status = response_not_modified(&x->response, file);
-	else
+		break;
+	case CONDITION_FAILED:
+		status = response_status(&x->response, 412, "");
+		break;
+	case CONDITION_NONE:
 		status = response_file(&x->response, file);
+		break;
+	}
 	file_unref(file);
 	return status;
 }

@@ -8,6 +8,7 @@
 #include "services/http/response.h"
 
 #include "services/http/file.h"
+#include "services/http/send.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -54,20 +55,6 @@ static int write_pieces(const struct response *response, const char *head, size_
 	return mu_writev(response->conn, piece, content_len ? 2 : 1, flags);
 }
 
-/* The rest of the content goes from the descriptor; the head went before it, with MU_MORE. */
-static int send_from_fd(const struct response *response, struct file *file)
-{
-	if (mu_sendfile(response->conn, file->fd, 0, (size_t)file->size) == 0)
-		return 0;
-	if (errno == ENODATA) {
-		/* The next request is not to meet the same: the cache must look at the disk. */
-		file->checked = INT64_MIN;
-		mu_log(response->conn, MU_WARNING,
-		       "%s became shorter while it was sent: connection closed", file->text);
-	}
-	return -1;
-}
-
 /* From offset `sent` of head and content on. */
 static int send_rest(const struct response *response, const struct file *file, size_t sent,
 		     size_t content_len, unsigned flags)
@@ -106,10 +93,8 @@ static int send_with_field(const struct response *response, const struct file *f
 
 static inline void set_date(const struct response *response, struct file *file)
 {
-	if (file->date != response->now) {
-		memcpy(file->head + file->date_at, response->date, DATE_LEN);
-		file->date = response->now;
-	}
+	if (file->date != response->now)
+		file_set_date(file, response->now, response->date);
 }
 
 int response_file(const struct response *response, struct file *file)
@@ -132,7 +117,7 @@ int response_file(const struct response *response, struct file *file)
 	} else if (send_with_field(response, file, content_len, flags) < 0) {
 		return -1;
 	}
-	return from_fd ? send_from_fd(response, file) : 0;
+	return from_fd ? send_content(response->conn, file, 0, file->size, true) : 0;
 }
 
 int response_not_modified(const struct response *response, struct file *file)
