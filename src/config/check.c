@@ -316,9 +316,10 @@ static void resolve_block(struct check *check, struct service_conf *service)
 	block = module_read(context, modules, service->module, service->handler);
 	if (!block)
 		return;
-	path = module_paths(context, modules, service->module, block, &service->files);
+	path = module_paths(context, modules, service->module, service->handler, block,
+			    &service->files);
 	if (resolver_is_live(check->resolver) &&
-	    !module_check(context, service->module, service->handler, block))
+	    !module_check(context, modules, service->module, service->handler, block))
 		return;
 	if (resolver_files(check->resolver, path, service->files, &service->file, reason) < 0)
 		conf_error(context, &service->handler->at, "handler `%s`: %s",
