@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { FIELD_MAX = 64 };
 
@@ -151,8 +150,9 @@ static int answer_file(struct exchange *x, struct file *file)
 	return result;
 }
 
-static int answer_listing(struct exchange *x, int folder)
+static int answer_listing(struct exchange *x)
 {
+	struct site *site = x->site;
 	struct slice query = x->request.query;
 	const char *fields;
 	char *page;
@@ -160,13 +160,13 @@ static int answer_listing(struct exchange *x, int folder)
 	int result;
 
 	x->unlogged = !x->found.settings.log;
-	if (listing_make(folder, x->found.path, x->data + query.at, query.len, &page, &len) < 0) {
+	if (listing_make(x->found.settings.root, site->name, x->found.path, x->data + query.at,
+			 query.len, &page, &len) < 0) {
 		mu_log(x->conn, MU_ERR, "cannot list %s: %m", x->found.path);
 		return answer_status(x, 500, "");
 	}
-	fields = make_fields(x, false, "");
-	result = fields ? response_content(&x->response, 200, "text/html; charset=utf-8", fields,
-					   page, len)
+	fields = make_fields(x, false, LISTING_FIELDS);
+	result = fields ? response_content(&x->response, 200, LISTING_TYPE, fields, page, len)
 			: response_status(&x->response, 503, "");
 	free(page);
 	return result;
@@ -210,15 +210,12 @@ static int answer_path(struct exchange *x)
 {
 	static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
 	struct found *found = &x->found;
-	int status = site_find(x->site, x->conn, &x->request, x->data, found), result;
+	int status = site_find(x->site, x->conn, &x->request, x->data, found);
 
 	if (status == 0 && found->file)
 		return answer_file(x, found->file);
-	if (status == 0) {
-		result = answer_listing(x, found->folder);
-		close(found->folder);
-		return result;
-	}
+	if (status == 0)
+		return answer_listing(x);
 	if (status == 405)
 		return answer_status(x, x->request.method == METHOD_OPTIONS ? 204 : 405, allow);
 	if (found->settled && found->settings.answer == status && found->settings.answer_text)

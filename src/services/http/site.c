@@ -181,7 +181,7 @@ static bool set_name(struct site *site, const struct look *look, const char *mor
 }
 
 /* A folder without an index: there it is to be listed, or it is not. */
-static int open_folder(struct site *site, const struct look *look, int *folder_r)
+static int open_folder(struct site *site, const struct look *look)
 {
 	int fd;
 
@@ -190,17 +190,12 @@ static int open_folder(struct site *site, const struct look *look, int *folder_r
 	fd = root_open_file(look->settings->root, site->name);
 	if (fd < 0)
 		return status_of(site, site->name, errno);
-	if (look->settings->listing) {
-		*folder_r = fd;
-		return 0;
-	}
 	close(fd);
-	return 403;
+	return look->settings->listing ? 0 : 403;
 }
 
 /* A path that ends with a slash: the first index file that is there. */
-static int open_index(struct site *site, const struct look *look, struct file **file_r,
-		      int *folder_r)
+static int open_index(struct site *site, const struct look *look, struct file **file_r)
 {
 	const struct mu_words *index = look->settings->index;
 
@@ -213,12 +208,11 @@ static int open_index(struct site *site, const struct look *look, struct file **
 		if (status != 404 && status != 301)
 			return status;
 	}
-	return open_folder(site, look, folder_r);
+	return open_folder(site, look);
 }
 
-/* 0 with a file, or a folder to be listed; else a status. */
-static int open_look(struct site *site, const struct look *look, struct file **file_r,
-		     int *folder_r)
+/* 0 with a file, or without one: site->name is a folder to be listed. Else a status. */
+static int open_look(struct site *site, const struct look *look, struct file **file_r)
 {
 	int status;
 
@@ -228,7 +222,7 @@ static int open_look(struct site *site, const struct look *look, struct file **f
 	if (!look->settings->root)
 		return 404;
 	if (look->path[look->len - 1] == '/')
-		status = open_index(site, look, file_r, folder_r);
+		status = open_index(site, look, file_r);
 	else
 		status = set_name(site, look, "") ? open_name(site, look, true, file_r) : 404;
 	if (status == 0 && *file_r)
@@ -294,15 +288,17 @@ static int try_path(struct site *site, const struct mu_conn *conn, struct found 
 	rules_settings(site->rules, found->host, look.path, look.len, &settings);
 	if (!admits(conn, settings.access))
 		return 403;
-	status = open_look(site, &look, &found->file, &found->folder);
+	status = open_look(site, &look, &found->file);
 	/* Relative links of a folder's page lead below it only if its path ends with a slash. */
 	if (status == 0 && is_folder_of(found, &look)) {
 		file_unref(found->file);
 		found->file = NULL;
-		if (found->folder >= 0)
-			close(found->folder);
-		found->folder = -1;
 		return 301;
+	}
+	if (status == 0 && !found->file) {
+		found->path = look.path;
+		found->len = look.len;
+		found->settings = settings;
 	}
 	return status == 301 ? 404 : status;
 }
@@ -346,7 +342,7 @@ static int find_cleaned(struct site *site, const struct mu_conn *conn,
 		return 405;
 	if (found->settings.try)
 		return open_try(site, conn, request, data, found);
-	return open_look(site, &look, &found->file, &found->folder);
+	return open_look(site, &look, &found->file);
 }
 
 int site_find(struct site *site, const struct mu_conn *conn, const struct request *request,
@@ -359,7 +355,6 @@ int site_find(struct site *site, const struct mu_conn *conn, const struct reques
 	found->path = data + request->path.at;
 	found->len = request->path.len;
 	found->settled = false;
-	found->folder = -1;
 	found->file = NULL;
 	if (is_for_files(request))
 		found->file = cache_find(&site->cache, found->host, found->path, found->len,
@@ -392,14 +387,11 @@ struct file *site_error_file(struct site *site, const struct found *found, int s
 	struct settings settings;
 	struct look look = { found->host, &settings, path, path ? strlen(path) : 0 };
 	struct file *file;
-	int folder = -1;
 
 	if (!path)
 		return NULL;
 	rules_settings(site->rules, found->host, path, look.len, &settings);
-	status = open_look(site, &look, &file, &folder);
-	if (folder >= 0)
-		close(folder);
+	status = open_look(site, &look, &file);
 	if (status == 0 && file)
 		return file;
 	mu_worker_log(site->worker, MU_WARNING, "cannot use the error page %s: status %d", path,

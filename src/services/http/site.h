@@ -46,7 +46,6 @@ struct found {
 	bool settled; /* the settings are there: always, but for a file from the cache */
 	struct settings settings;
 	struct file *file; /* with a reference for the caller; NULL: none */
-	int folder;        /* readable, to be closed by the caller; -1: none */
 };
 
 /* conf and worker are borrowed. NULL when the site cannot be served (logged). */
@@ -57,8 +56,8 @@ void site_free(struct site *site);
 void site_turn(struct site *site);
 
 /*
- * What to answer to a request with a path, whose slices are of data. 0: with found->file, or with the list of
- * found->folder. Else a status. 3xx: found->settings.redirect says where to; without one it is 301 to the same
+ * What to answer to a request with a path, whose slices are of data. 0: with found->file, or without one
+ * with the list of the folder that site->name is now. Else a status. 3xx: found->settings.redirect says where to; without one it is 301 to the same
  * path with a slash behind it. -400: the path means nothing. Only GET and HEAD lead to files: 405 for the others where nothing else is said.
  */
 int site_find(struct site *site, const struct mu_conn *conn, const struct request *request,
