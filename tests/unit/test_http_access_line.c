@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "services/http/access_line.h"
 #include "services/http/request.h"
+#include "services/http/utf8.h"
 
 #include "fake_conn.h"
 #include "unit.h"
@@ -204,6 +205,143 @@ static void come_from(const char *address)
 	ck_assert_int_eq(inet_pton(AF_INET6, address, &in6->sin6_addr), 1);
 }
 
+/* ---- whatever clients send ---- */
+
+/* Behind a JSON string (RFC 8259 section 7, RFC 3629), or NULL. */
+static const char *skip_string(const char *p)
+{
+	uint32_t code;
+	size_t n;
+
+	if (*p++ != '"')
+		return NULL;
+	while (*p != '"') {
+		if (*p == '\\' && p[1] == 'u') {
+			if (strspn(p + 2, "0123456789abcdefABCDEF") < 4)
+				return NULL;
+			p += 6;
+			continue;
+		}
+		if (*p == '\\') {
+			if (!p[1] || !strchr("\"\\/bfnrt", p[1]))
+				return NULL;
+			p += 2;
+			continue;
+		}
+		n = (unsigned char)*p < 0x20 ? 0 : utf8_decode(p, p + strlen(p), &code);
+		if (!n)
+			return NULL;
+		p += n;
+	}
+	return p + 1;
+}
+
+static const char *skip_value(const char *p)
+{
+	if (*p == '"')
+		return skip_string(p);
+	if (strncmp(p, "null", 4) == 0)
+		return p + 4;
+	return *p >= '0' && *p <= '9' ? p + strspn(p, "0123456789.") : NULL;
+}
+
+static bool is_json_object(const char *p)
+{
+	if (*p++ != '{')
+		return false;
+	for (;;) {
+		p = skip_string(p);
+		if (!p || *p++ != ':')
+			return false;
+		p = skip_value(p);
+		if (!p)
+			return false;
+		if (*p == '}')
+			return strcmp(p, "}\n") == 0;
+		if (*p++ != ',')
+			return false;
+	}
+}
+
+static size_t count_of(const char *text, char byte)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += *text == byte;
+	return n;
+}
+
+static bool is_printable(const char *text)
+{
+	for (; text[0] != '\n'; text++)
+		if (text[0] < 0x20 || text[0] > 0x7e)
+			return false;
+	return !text[1];
+}
+
+/* A request whose method, target and fields are these bytes: more than the parser lets through. */
+static void send_anything(const char *data, size_t len)
+{
+	struct slice part = { 0, (uint32_t)len };
+
+	receive(browser);
+	entry.data = data;
+	entry.data_len = len;
+	request.target = (struct slice){ 1 + (uint32_t)len / 3, (uint32_t)(len - len / 3) - 1 };
+	request.host = part;
+	request.field[FIELD_REFERER] = request.field[FIELD_USER_AGENT] = part;
+}
+
+static void check_all_formats(void)
+{
+	for (int understood = 0; understood < 2; understood++) {
+		request.fields = (uint32_t)understood;
+		line_as(ACCESS_COMMON);
+		ck_assert_msg(is_printable(line) && count_of(line, '"') == 2, "%s", line);
+		line_as(ACCESS_COMBINED);
+		ck_assert_msg(is_printable(line) && count_of(line, '"') == 6, "%s", line);
+		line_as(ACCESS_JSON);
+		ck_assert_uint_eq(count_of(line, '\n'), 1);
+		ck_assert_msg(is_json_object(line), "%s", line);
+	}
+}
+
+START_TEST(every_byte_is_written_so_that_it_can_be_read)
+{
+	char data[256 + 16];
+
+	for (unsigned at = 0; at < 9; at++) {
+		memset(data, 'x', sizeof data);
+		for (unsigned byte = 0; byte < 256; byte++)
+			data[at + byte] = (char)byte;
+		send_anything(data, sizeof data);
+		check_all_formats();
+	}
+}
+END_TEST
+
+START_TEST(lines_of_random_bytes_are_valid)
+{
+	static char data[2 * ACCESS_VALUE_MAX];
+	/* Many of what may go wrong: the parts of characters, quotes, escapes. */
+	static const char bytes[] = "\xc2\x80\xe2\x82\xac\xed\xa0\xf0\x9f\x98\x80\xf4\xff\"\\\nu";
+	uint32_t random = 4711;
+
+	for (int turn = 0; turn < 3000; turn++) {
+		size_t len = 3 + (turn % 100 ? (unsigned)turn % 97 : sizeof data - 3);
+
+		for (size_t i = 0; i < len; i++) {
+			random = random * 1664525 + 1013904223;
+			data[i] = turn % 2 ? (char)(random >> 24)
+					   : bytes[(random >> 16) % (sizeof bytes - 1)];
+		}
+		send_anything(data, len);
+		check_all_formats();
+	}
+}
+END_TEST
+
 START_TEST(peers_of_all_families)
 {
 	static const char *const address[] = {
@@ -276,6 +414,8 @@ int main(void)
 	tcase_add_test(tcase, blank_lines_are_no_part_of_the_method);
 	tcase_add_test(tcase, what_clients_send_is_escaped);
 	tcase_add_test(tcase, long_values_are_cut_with_a_mark);
+	tcase_add_test(tcase, every_byte_is_written_so_that_it_can_be_read);
+	tcase_add_test(tcase, lines_of_random_bytes_are_valid);
 	tcase_add_test(tcase, peers_of_all_families);
 	tcase_add_test(tcase, dates_are_of_the_local_time_zone);
 	tcase_add_test(tcase, large_numbers);

@@ -167,6 +167,7 @@ START_TEST(names_of_every_kind_of_byte)
 		{ "\xc3\xa4 \xff \xc2\x85",
 		  "href=\"%C3%A4%20%FF%20%C2%85\"><bdi>\xc3\xa4 \xef\xbf\xbd \xef\xbf\xbd</bdi>" },
 		{ "\xef\xbf\xbe\xef\xb7\x90", "><bdi>\xef\xbf\xbd\xef\xbf\xbd</bdi>" },
+		{ "photo_\xe2\x80\xaegpj.exe", "<bdi>photo_\xef\xbf\xbdgpj.exe</bdi>" },
 		{ "-rf", "href=\"-rf\"><bdi>-rf</bdi>" },
 		{ "  two  ", "href=\"%20%20two%20%20\"><bdi>  two  </bdi>" },
 		{ "javascript:alert(1)", "href=\"javascript%3Aalert%281%29\">" },

@@ -59,6 +59,33 @@ static inline bool is_plain(char byte)
 	return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
 }
 
+/* The same for eight bytes at once, by the usual tricks that leave a high bit where one is none. */
+static inline bool are_plain(uint64_t bytes)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t quote = bytes ^ ones * '"', backslash = bytes ^ ones * '\\',
+		 del = bytes ^ ones * 0x7f;
+
+	return !((bytes | ((bytes - ones * 0x20) & ~bytes) | ((quote - ones) & ~quote) |
+		  ((backslash - ones) & ~backslash) | ((del - ones) & ~del)) &
+		 high);
+}
+
+static inline char *put_plain(char *out, const char **p, const char *stop)
+{
+	uint64_t bytes;
+
+	for (; stop - *p >= 8; *p += 8, out += 8) {
+		memcpy(&bytes, *p, 8);
+		if (!are_plain(bytes))
+			break;
+		memcpy(out, &bytes, 8);
+	}
+	while (*p < stop && is_plain(**p))
+		*out++ = *(*p)++;
+	return out;
+}
+
 static char *put_hex(char *out, unsigned char byte, const char *digits)
 {
 	*out++ = digits[byte >> 4];
@@ -103,8 +130,7 @@ static char *put_value(char *out, struct text value, enum access_format format)
 	while (p < end) {
 		const char *stop = end - p > last - out ? p + (last - out) : end;
 
-		while (p < stop && is_plain(*p))
-			*out++ = *p++;
+		out = put_plain(out, &p, stop);
 		if (p == end)
 			break;
 		if (last - out < ESCAPE_MAX)

@@ -185,21 +185,30 @@ static struct order order_of(const char *query, size_t len)
 /* ---- the page ---- */
 
 /*
- * Text of a page. Control characters are shown as their pictures (U+2400), for HTML has no way to say them;
- * what is no UTF-8, or no character, as U+FFFD.
+ * What has no place in a name on a page: controls, what is no character, and marks that turn the direction of
+ * writing, with which "gpj.exe" is shown as "exe.jpg".
+ */
+static bool is_unfit(uint32_t code)
+{
+	return (code >= 0x80 && code < 0xa0) || (code & 0xfffe) == 0xfffe ||
+	       (code >= 0xfdd0 && code <= 0xfdef) || (code >= 0x202a && code <= 0x202e) ||
+	       (code >= 0x2066 && code <= 0x2069);
+}
+
+/*
+ * Text of a page. Control characters of ASCII are shown as their pictures (U+2400), all else that is unfit, or
+ * no UTF-8, as U+FFFD.
  */
 static void put_text(FILE *page, const char *text, size_t len)
 {
-	static const char unknown[] = "\xef\xbf\xbd";
 	const char *p = text, *end = text + len;
 
 	while (p < end) {
 		uint32_t code;
 		size_t n = utf8_decode(p, end, &code);
 
-		if (!n || (code >= 0x80 && code < 0xa0) || (code & 0xfffe) == 0xfffe ||
-		    (code >= 0xfdd0 && code <= 0xfdef))
-			fputs(unknown, page);
+		if (!n || is_unfit(code))
+			fputs("\xef\xbf\xbd", page);
 		else if (code < 0x20 || code == 0x7f)
 			fprintf(page, "\xe2\x90%c", (int)(0x80 + (code == 0x7f ? 0x21 : code)));
 		else if (code < 0x80 && strchr("&<>\"'", (int)code))
@@ -325,7 +334,10 @@ static const char style[] =
 	"[aria-sort=ascending] a::after{content:\" \\2191\"}"
 	"[aria-sort=descending] a::after{content:\" \\2193\"}"
 	"td{font-variant-numeric:tabular-nums}"
-	"@media(max-width:40rem){th:last-child,td:last-child{display:none}}";
+	"td:last-child,th:last-child{padding-right:0}"
+	"@media(max-width:40rem){"
+	"th:last-child,td:last-child{font-size:.8rem;line-height:1.2;white-space:normal;min-width:"
+	"5.5rem}}";
 
 static void put_page(FILE *page, const char *path, struct order order,
 		     const struct listing *listing)
