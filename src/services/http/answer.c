@@ -7,47 +7,33 @@
 #include "services/http/listing.h"
 #include "services/http/path.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELD_MAX = 64 };
-
-/* The handler's own fields and, in front of them, those that the configuration adds. NULL: no memory. */
-static const char *make_fields(struct exchange *x, bool is_error, const char *own)
+/* The fields that the configuration adds to what is not a file. */
+static void add_fields(struct exchange *x, bool is_error)
 {
 	char added[SETTINGS_HEADERS_MAX], *fields;
 	size_t len = settings_headers(&x->found.settings, is_error, added, sizeof added);
-	size_t own_len = strlen(own);
 
-	if (!len)
-		return own;
-	fields = mu_alloc(x->conn, len + own_len + 1);
-	if (!fields)
-		return NULL;
-	memcpy(fields, added, len);
-	memcpy(fields + len, own, own_len + 1);
-	return fields;
+	fields = len ? mu_alloc(x->conn, len + 1) : NULL;
+	if (fields)
+		x->response.fields = memcpy(fields, added, len);
 }
 
-/* A status, with the page that the configuration has for it or a small one of our own. */
-static int answer_status(struct exchange *x, int status, const char *own)
+/* A status, with the page that the configuration has for it or a small one of our own. fields: of this answer. */
+static int answer_status(struct exchange *x, int status, const char *fields)
 {
-	const char *fields;
 	struct file *page;
 	int result;
 
 	site_settle(x->site, &x->found);
-	x->unlogged = !x->found.settings.log;
-	fields = make_fields(x, status >= 400, own);
-	if (!fields)
-		return response_status(&x->response, 503, "");
+	x->unlogged |= !x->found.settings.log;
+	add_fields(x, status >= 400);
 	page = site_error_file(x->site, &x->found, status);
 	if (!page)
 		return response_status(&x->response, status, fields);
-	x->response.fields = fields;
-	result = response_error_file(&x->response, status, page);
+	result = response_error_file(&x->response, status, fields, page);
 	file_unref(page);
 	return result;
 }
@@ -121,7 +107,7 @@ static struct file *choose(struct exchange *x, struct file *file)
 static int answer_representation(struct exchange *x, struct file *file)
 {
 	struct range range[RANGES_MAX];
-	char field[FIELD_MAX];
+	char field[RESPONSE_RANGE_MAX];
 	int ranges;
 
 	switch (condition_check(&x->request, x->data, file, x->site->now)) {
@@ -135,15 +121,14 @@ static int answer_representation(struct exchange *x, struct file *file)
 	ranges = condition_ranges(&x->request, x->data, file, x->site->now, range);
 	if (ranges >= 0)
 		return response_file(&x->response, file, range, ranges);
-	snprintf(field, sizeof field, "Content-Range: bytes */%" PRId64 "\r\n", file->size);
-	return answer_status(x, 416, field);
+	return answer_status(x, 416, response_unsatisfied_range(file->size, field));
 }
 
 static int answer_file(struct exchange *x, struct file *file)
 {
 	int result;
 
-	x->unlogged = file->unlogged;
+	x->unlogged |= !file->is_logged;
 	result = answer_representation(x, file->encodings ? choose(x, file) : file);
 	/* The variants are the file's: its reference holds them. */
 	file_unref(file);
@@ -154,20 +139,18 @@ static int answer_listing(struct exchange *x)
 {
 	struct site *site = x->site;
 	struct slice query = x->request.query;
-	const char *fields;
 	char *page;
 	size_t len;
 	int result;
 
-	x->unlogged = !x->found.settings.log;
+	x->unlogged |= !x->found.settings.log;
 	if (listing_make(x->found.settings.root, site->name, x->found.path, x->data + query.at,
 			 query.len, &page, &len) < 0) {
 		mu_log(x->conn, MU_ERR, "cannot list %s: %m", x->found.path);
 		return answer_status(x, 500, "");
 	}
-	fields = make_fields(x, false, LISTING_FIELDS);
-	result = fields ? response_content(&x->response, 200, LISTING_TYPE, fields, page, len)
-			: response_status(&x->response, 503, "");
+	add_fields(x, false);
+	result = response_content(&x->response, 200, LISTING_TYPE, LISTING_FIELDS, page, len);
 	free(page);
 	return result;
 }
@@ -175,14 +158,11 @@ static int answer_listing(struct exchange *x)
 /* `answer STATUS TEXT` */
 static int answer_text(struct exchange *x, int status)
 {
-	const char *text = x->found.settings.answer_text, *fields;
+	const char *text = x->found.settings.answer_text;
 
-	x->unlogged = !x->found.settings.log;
-	fields = make_fields(x, status >= 400, "");
-	if (!fields)
-		return response_status(&x->response, 503, "");
-	return response_content(&x->response, status, "text/plain; charset=utf-8", fields, text,
-				strlen(text));
+	x->unlogged |= !x->found.settings.log;
+	add_fields(x, status >= 400);
+	return response_text(&x->response, status, "", text);
 }
 
 static bool asks_for_health(const struct exchange *x)
@@ -198,12 +178,11 @@ static bool asks_for_health(const struct exchange *x)
 /* For load balancers: whether to send more clients. */
 static int answer_health(struct exchange *x)
 {
-	static const char fields[] = "Cache-Control: no-store\r\n", type[] = "text/plain; charset=utf-8";
-	static const char ready[] = "ready\n", not_ready[] = "not ready\n";
+	static const char fields[] = "Cache-Control: no-store\r\n";
 
 	if (mu_is_ready(x->site->worker))
-		return response_content(&x->response, 200, type, fields, ready, sizeof ready - 1);
-	return response_content(&x->response, 503, type, fields, not_ready, sizeof not_ready - 1);
+		return response_text(&x->response, 200, fields, "ready\n");
+	return response_text(&x->response, 503, fields, "not ready\n");
 }
 
 static int answer_path(struct exchange *x)
