@@ -59,6 +59,9 @@ extern const struct mu_directive conf_directives[];
 /* struct mu_module's `check`: an error for all that cannot be meant, at its place. */
 void conf_check(void *config, struct mu_report *report);
 
+/* The status of a `redirect` that does not give one. */
+enum { REDIRECT_STATUS = 302 };
+
 /* How long a response stays fresh, where nothing is said about it. */
 enum { EXPIRES_NONE = -1 };
 /*
@@ -66,5 +69,8 @@ enum { EXPIRES_NONE = -1 };
  * False: neither.
  */
 bool expires_parse(const char *word, int64_t *seconds_r);
+
+/* `charset`: what is said, NULL for "no". */
+const char *charset_parse(const char *word);
 
 #endif
