@@ -205,8 +205,8 @@ START_TEST(losses_are_told_at_the_end)
 }
 END_TEST
 
-/* The file may grow by a part of a line only: the next one begins on a line of its own. */
-START_TEST(a_line_that_was_torn_is_ended)
+/* The disk takes a line and the beginning of the next one. */
+static void tear_a_line(void)
 {
 	struct rlimit limit, old;
 
@@ -222,7 +222,11 @@ START_TEST(a_line_that_was_torn_is_ended)
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
 	ck_assert_uint_eq(strlen(content_of("log")), 100);
 	ck_assert_str_eq(worker.log, "access log: 2 lines lost: File too large\n");
+}
 
+START_TEST(a_line_that_was_torn_is_ended)
+{
+	tear_a_line();
 	add("/next");
 	access_log_flush(access_log);
 	ck_assert_uint_eq(lines_in(content_of("log")), 3);
@@ -230,6 +234,22 @@ START_TEST(a_line_that_was_torn_is_ended)
 	add("/more");
 	access_log_flush(access_log);
 	ck_assert_uint_eq(lines_in(content_of("log")), 4);
+}
+END_TEST
+
+START_TEST(another_file_begins_with_a_line)
+{
+	int other;
+
+	tear_a_line();
+	other = open(temp_path(&folder, "new"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	ck_assert_int_eq(dup2(other, fd), fd);
+	close(other);
+	add("/next");
+	add("/more");
+	access_log_flush(access_log);
+	ck_assert_uint_eq(lines_in(content_of("new")), 2);
+	ck_assert_int_eq(strncmp(content_of("new"), "192.0.2.1 ", 10), 0);
 }
 END_TEST
 
@@ -281,6 +301,7 @@ int main(void)
 	tcase_add_test(tcase, a_full_disk_costs_lines_and_nothing_else);
 	tcase_add_test(tcase, losses_are_told_at_the_end);
 	tcase_add_test(tcase, a_line_that_was_torn_is_ended);
+	tcase_add_test(tcase, another_file_begins_with_a_line);
 	tcase_add_test(tcase, a_pipe_gets_whole_lines_and_is_not_waited_for);
 	return unit_main("http_access_log", tcase);
 }

@@ -26,12 +26,14 @@ struct access_log {
 	int fd;
 	enum access_format format;
 	struct access_date date;
-	int64_t wall;    /* CLOCK_REALTIME minus CLOCK_MONOTONIC, in nanoseconds */
-	bool torn;       /* what was written last ends within a line */
-	uint64_t lost;   /* lines, and not told yet */
-	int error;       /* why */
-	int64_t tell_at; /* not before, mu_now_ms */
-	size_t len;      /* of the lines, which begin at text + 1 */
+	int64_t wall;   /* CLOCK_REALTIME minus CLOCK_MONOTONIC, in nanoseconds */
+	bool torn;      /* what was written last ends within a line, */
+	dev_t torn_dev; /* in this file */
+	ino_t torn_ino;
+	uint64_t lost;                             /* lines, and not told yet */
+	int error;                                 /* why */
+	int64_t tell_at;                           /* not before, mu_now_ms */
+	size_t len;                                /* of the lines, which begin at text + 1 */
 	char text[1 + GATHERED + ACCESS_LINE_MAX]; /* in front: the newline that ends a torn line */
 };
 
@@ -87,10 +89,8 @@ static bool has_room(int fd)
 }
 
 /* How much was written; less than len: errno says why. */
-static size_t write_lines(int fd, const char *data, size_t len)
+static size_t write_lines(int fd, bool regular, const char *data, size_t len)
 {
-	struct stat st;
-	bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	size_t done = 0;
 
 	while (done < len) {
@@ -125,20 +125,35 @@ static void tell_losses(struct access_log *log)
 	log->lost = 0;
 }
 
+static void write_all(struct access_log *log)
+{
+	struct stat st = { 0 };
+	const char *data = log->text + 1;
+	size_t len = log->len, done;
+
+	fstat(log->fd, &st);
+	/* Not at the beginning of another file. */
+	if (log->torn && st.st_dev == log->torn_dev && st.st_ino == log->torn_ino) {
+		data--;
+		len++;
+	}
+	done = write_lines(log->fd, S_ISREG(st.st_mode), data, len);
+	if (done > 0) {
+		log->torn = data[done - 1] != '\n';
+		log->torn_dev = st.st_dev;
+		log->torn_ino = st.st_ino;
+	}
+	if (done < len)
+		give_up(log, data + done, len - done);
+	log->len = 0;
+}
+
 void access_log_flush(struct access_log *log)
 {
-	const char *data = log->text + !log->torn;
-	size_t len = log->len + log->torn, done;
 	int64_t now = mu_now_ms(log->worker);
 
-	if (log->len) {
-		done = write_lines(log->fd, data, len);
-		if (done > 0)
-			log->torn = data[done - 1] != '\n';
-		if (done < len)
-			give_up(log, data + done, len - done);
-		log->len = 0;
-	}
+	if (log->len)
+		write_all(log);
 	if (log->lost && now >= log->tell_at) {
 		tell_losses(log);
 		log->tell_at = now + 60000;
