@@ -246,10 +246,16 @@ int mu_printf(struct mu_conn *conn, const char *format, ...)
 
 ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
-	char data[4096];
-	ssize_t n = pread(fd, data, len < sizeof data ? len : sizeof data, offset);
+	char *data = malloc(len);
+	ssize_t n;
 
-	return n > 0 ? take(conn, data, (size_t)n, 0) : n;
+	if (!data)
+		abort();
+	n = pread(fd, data, len, offset);
+	if (n > 0)
+		n = take(conn, data, (size_t)n, 0);
+	free(data);
+	return n;
 }
 
 int mu_wait_room(struct mu_conn *conn)

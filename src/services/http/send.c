@@ -12,14 +12,13 @@ enum {
 	COPIED_MAX = 8192
 };
 
-static int give_up(struct mu_conn *conn, struct file *file)
+static int give_up(struct mu_conn *conn, const struct file *file)
 {
-	file->checked = INT64_MIN;
 	mu_log(conn, MU_WARNING, "%s was changed while it was sent: connection closed", file->text);
 	return -1;
 }
 
-static int copy_content(struct mu_conn *conn, struct file *file, int64_t offset, size_t len,
+static int copy_content(struct mu_conn *conn, const struct file *file, int64_t offset, size_t len,
 			bool last)
 {
 	char data[COPIED_MAX];
@@ -49,7 +48,8 @@ static int copy_content(struct mu_conn *conn, struct file *file, int64_t offset,
  * of them follow only if all are of one content, and a client that was given others sees the end
  * too early.
  */
-static int send_from_cache(struct mu_conn *conn, struct file *file, int64_t offset, int64_t len)
+static int send_from_cache(struct mu_conn *conn, const struct file *file, int64_t offset,
+			   int64_t len)
 {
 	while (len) {
 		size_t turn = len < TURN ? (size_t)len : TURN;
@@ -69,7 +69,8 @@ static int send_from_cache(struct mu_conn *conn, struct file *file, int64_t offs
 	return 0;
 }
 
-int send_content(struct mu_conn *conn, struct file *file, int64_t offset, int64_t len, bool last)
+int send_content(struct mu_conn *conn, const struct file *file, int64_t offset, int64_t len,
+		 bool last)
 {
 	if (len <= COPIED_MAX)
 		return copy_content(conn, file, offset, (size_t)len, last);
