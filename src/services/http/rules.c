@@ -132,7 +132,7 @@ static int open_root(struct rules *rules, struct site_root *root)
 	for (int follow = 0; follow < 2; follow++) {
 		if (!rules->follow[follow])
 			continue;
-		if (root_open(&root->root[follow], root->path) < 0) {
+		if (root_open(&root->root[follow], root->path, follow) < 0) {
 			mu_worker_log(rules->worker, MU_ERR, "cannot open root %s: %s", root->path,
 				      strerror(errno));
 			return -1;
