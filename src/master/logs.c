@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which log the master and its workers write to: opened for a new generation before it is known whether
- * that will serve, and opened anew after a rotation. Writing lines is base/log.h's.
+ * that will serve, and opened anew after a rotation, as what else they write is (outputs.h). Writing lines is
+ * base/log.h's.
  */
 #include "base/fd.h"
 #include "base/log.h"
+#include "master/outputs.h"
 #include "master/state.h"
 
 #include <errno.h>
@@ -67,12 +69,33 @@ static void reopen_prepared(struct reload *reload)
 	reload->log_fd = fd;
 }
 
+/* Each for itself: one that cannot be opened goes on as it is. 0 or an errno. */
+static int reopen_outputs(struct pool *pool)
+{
+	const struct service_conf *service = pool->service;
+	int failed = 0;
+
+	for (size_t i = 0; i < service->outputs; i++) {
+		int fd = output_reopen(&service->output[i]);
+
+		if (fd < 0) {
+			failed = errno;
+			continue;
+		}
+		pool_replace_output(pool, i, fd);
+		if (pool->phase == POOL_SERVING)
+			log_info("service %s: %s opened anew", service->name,
+				 service->output[i].path);
+	}
+	return failed;
+}
+
 int logs_reopen(struct master *master)
 {
 	struct pool *pool;
 	bool is_file = master->config && master->config->log.kind == LOG_TO_FILE;
 	int fd = is_file ? open_file_of(master->config) : -1;
-	int failed = is_file && fd < 0 ? errno : 0;
+	int failed = is_file && fd < 0 ? errno : 0, error;
 
 	if (fd >= 0) {
 		log_replace_fd(fd);
@@ -85,6 +108,8 @@ int logs_reopen(struct master *master)
 		if (fd >= 0)
 			pool_reopen(pool, &pool->config->log, fd);
 		fd_close(&fd);
+		error = reopen_outputs(pool);
+		failed = failed ? failed : error;
 	}
 	errno = failed;
 	return failed ? -1 : 0;

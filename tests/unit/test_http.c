@@ -46,8 +46,7 @@ static void setup(void)
 	temp_write(&folder, "old/index.htm", "the old index");
 	temp_write(&folder, "a b", "spaced");
 	conf = (struct site_conf){
-		.root = folder.path,
-		.index = { 2, index },
+		.rules = { .root = folder.path, .index = { 2, index } },
 		.server_header = true,
 		.cache = { 100, 1 << 20, 65536 },
 	};
@@ -588,8 +587,8 @@ START_TEST(a_root_that_is_switched_is_seen_within_a_second)
 	temp_mkdir(&folder, "two");
 	temp_write(&folder, "two/page.txt", "the second");
 	ck_assert_int_eq(symlink("one", temp_path(&folder, "current")), 0);
-	conf.root = strdup(temp_path(&folder, "current"));
-	ck_assert_ptr_nonnull(conf.root);
+	conf.rules.root = strdup(temp_path(&folder, "current"));
+	ck_assert_ptr_nonnull(conf.rules.root);
 	restart();
 	ck_has(ask(get), "the first");
 	ck_assert_int_eq(symlink("two", temp_path(&folder, "new")), 0);
@@ -599,8 +598,8 @@ START_TEST(a_root_that_is_switched_is_seen_within_a_second)
 	worker.time++;
 	ck_has(ask(get), "the second");
 	mu_http.stop(state);
-	free((char *)(uintptr_t)conf.root);
-	conf.root = folder.path;
+	free((char *)(uintptr_t)conf.rules.root);
+	conf.rules.root = folder.path;
 	start();
 }
 END_TEST
@@ -773,23 +772,23 @@ START_TEST(a_configuration_is_checked)
 
 	mu_http.check(&conf, &report);
 	ck_assert_str_eq(report.text, "");
-	conf.root = "/nonexistent";
-	conf.index = (struct mu_words){ 3, index };
+	conf.rules.root = "/nonexistent";
+	conf.rules.index = (struct mu_words){ 3, index };
 	mu_http.check(&conf, &report);
 	ck_assert_str_eq(report.text, "root: cannot use /nonexistent: No such file or directory\n"
-				      "index: \"sub/index.html\" is no file name\n"
-				      "index: \"\" is no file name\n");
+				      "sub/index.html: \"sub/index.html\" is no file name\n"
+				      ": \"\" is no file name\n");
 	report.text[0] = '\0';
-	conf.root = "/dev/null";
-	conf.index.n = 1;
+	conf.rules.root = "/dev/null";
+	conf.rules.index.n = 1;
 	mu_http.check(&conf, &report);
 	ck_assert_str_eq(report.text, "root: /dev/null is not a folder\n");
-	conf.root = folder.path;
+	conf.rules.root = folder.path;
 	report.text[0] = '\0';
 	conf.health = "healthz";
 	mu_http.check(&conf, &report);
 	ck_assert_str_eq(report.text,
-			 "health: \"healthz\" is no path of a request: it begins with /\n");
+			 "healthz: \"healthz\" is no path of a request: a path begins with /\n");
 }
 END_TEST
 
@@ -797,10 +796,10 @@ START_TEST(a_root_that_is_gone_keeps_a_worker_from_starting)
 {
 	void *other = NULL;
 
-	conf.root = "/nonexistent";
+	conf.rules.root = "/nonexistent";
 	ck_assert_int_eq(mu_http.prepare(&worker, &conf, &other), -1);
 	ck_has(worker.log, "cannot open root /nonexistent: No such file or directory");
-	conf.root = folder.path;
+	conf.rules.root = folder.path;
 }
 END_TEST
 

@@ -11,15 +11,14 @@
 
 #include "services/http/body.h"
 #include "services/http/condition.h"
+#include "services/http/conf.h"
 #include "services/http/path.h"
 #include "services/http/request.h"
 #include "services/http/response.h"
 #include "services/http/site.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* So many buffered requests are answered before other connections have their turn. */
 enum { PIPELINE_TURN = 32 };
@@ -340,23 +339,6 @@ static void http_refuse(struct mu_conn *conn, void *state)
 		mu_linger(conn);
 }
 
-static void http_check(void *config, struct mu_report *report)
-{
-	const struct site_conf *conf = config;
-	struct stat st;
-
-	if (conf->root && stat(conf->root, &st) < 0)
-		mu_error(report, "root", "cannot use %s: %s", conf->root, strerror(errno));
-	else if (conf->root && !S_ISDIR(st.st_mode))
-		mu_error(report, "root", "%s is not a folder", conf->root);
-	if (conf->health && conf->health[0] != '/')
-		mu_error(report, "health", "\"%s\" is no path of a request: it begins with /",
-			 conf->health);
-	for (size_t i = 0; i < conf->index.n; i++)
-		if (!*conf->index.word[i] || strchr(conf->index.word[i], '/'))
-			mu_error(report, "index", "\"%s\" is no file name", conf->index.word[i]);
-}
-
 /* Before a chroot: the root may lie outside, and so does the system's table of media types. */
 static int http_prepare(struct mu_worker *worker, const void *config, void **state_r)
 {
@@ -379,74 +361,14 @@ static void http_stop(void *state)
 	site_free(state);
 }
 
-static const struct mu_directive cache_directives[] = {
-	{ .name = "entries",
-	  .type = MU_INT,
-	  .offset = offsetof(struct site_conf, cache.entries),
-	  .dflt = "1024",
-	  .max = 1 << 20,
-	  .help = "files that a worker keeps ready; 0: none" },
-	{ .name = "memory",
-	  .type = MU_SIZE,
-	  .offset = offsetof(struct site_conf, cache.memory),
-	  .dflt = "16M",
-	  .max = (int64_t)1 << 40,
-	  .help = "memory that a worker uses for them" },
-	{ .name = "file-size",
-	  .type = MU_SIZE,
-	  .offset = offsetof(struct site_conf, cache.file_size),
-	  .dflt = "64k",
-	  .max = 16 << 20,
-	  .help = "larger files are sent from disk" },
-	{ 0 },
-};
-
-static const struct mu_directive directives[] = {
-	{ .name = "root",
-	  .type = MU_PATH,
-	  .offset = offsetof(struct site_conf, root),
-	  .required = true,
-	  .help = "the folder whose files are served" },
-	{ .name = "index",
-	  .type = MU_WORDS,
-	  .offset = offsetof(struct site_conf, index),
-	  .dflt = "index.html",
-	  .help = "the files served for a folder, the first that is there" },
-	{ .name = "mime-types",
-	  .type = MU_PATH,
-	  .offset = offsetof(struct site_conf, mime_types),
-	  .dflt = "/etc/mime.types",
-	  .help = "media types by file name extension, see mime.types(5)" },
-	{ .name = "keepalive-requests",
-	  .type = MU_INT,
-	  .offset = offsetof(struct site_conf, keepalive_requests),
-	  .dflt = "0",
-	  .max = INT32_MAX,
-	  .help = "requests on one connection before it is closed; 0: no limit" },
-	{ .name = "server-header",
-	  .type = MU_BOOL,
-	  .offset = offsetof(struct site_conf, server_header),
-	  .dflt = "yes",
-	  .help = "say \"Server: musterd\" in each response" },
-	{ .name = "health",
-	  .type = MU_STRING,
-	  .offset = offsetof(struct site_conf, health),
-	  .help = "the path of requests that ask whether the service is ready" },
-	{ .name = "cache",
-	  .type = MU_BLOCK,
-	  .block = cache_directives,
-	  .help = "the files that each worker keeps open or in memory" },
-	{ 0 },
-};
-
 const struct mu_module mu_http = {
 	.abi = MU_ABI,
 	.name = "http",
 	.help = "a website: the files below a folder",
 	.flags = MU_CLIENT_FIRST | MU_REQUESTS,
-	.directives = directives,
+	.directives = conf_directives,
 	.config_size = sizeof(struct site_conf),
-	.check = http_check,
+	.check = conf_check,
 	.prepare = http_prepare,
 	.start = http_start,
 	.serve = http_serve,

@@ -30,15 +30,15 @@ static int open_parts(struct site *site)
 {
 	const struct site_conf *conf = site->conf;
 
-	if (root_open(&site->root, conf->root) < 0) {
-		mu_worker_log(site->worker, MU_ERR, "cannot open root %s: %s", conf->root,
+	if (root_open(&site->root, conf->rules.root) < 0) {
+		mu_worker_log(site->worker, MU_ERR, "cannot open root %s: %s", conf->rules.root,
 			      strerror(errno));
 		return -1;
 	}
 	if (site->root.by_hand)
 		mu_worker_log(site->worker, MU_NOTICE,
 			      "no openat2 here: symbolic links below %s are not followed",
-			      conf->root);
+			      conf->rules.root);
 	site->mime = mime_new(conf->mime_types);
 	if (!site->mime) {
 		mu_worker_log(site->worker, MU_ERR, "no memory for the media types");
@@ -147,7 +147,7 @@ static int open_name(struct site *site, const char *name, size_t key_len, struct
 /* A path that ends with a slash: the first index file that is there. */
 static int open_index(struct site *site, const char *path, size_t len, struct file **file_r)
 {
-	const struct mu_words *index = &site->conf->index;
+	const struct mu_words *index = &site->conf->rules.index;
 	int status, fd;
 
 	for (size_t i = 0; i < index->n; i++) {

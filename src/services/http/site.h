@@ -7,6 +7,7 @@
 #define SERVICES_HTTP_SITE_H
 
 #include "services/http/cache.h"
+#include "services/http/conf.h"
 #include "services/http/file.h"
 #include "services/http/mime.h"
 #include "services/http/root.h"
@@ -16,19 +17,6 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-/* What the directives of the handler's block fill. */
-struct site_conf {
-	const char *root;
-	struct mu_words index;
-	const char *mime_types;
-	const char *health;         /* the path that says whether we are ready; NULL: none */
-	int64_t keepalive_requests; /* 0: no limit */
-	bool server_header;
-	struct {
-		int64_t entries, memory, file_size;
-	} cache;
-};
 
 struct site {
 	const struct site_conf *conf;
