@@ -78,24 +78,38 @@ static bool is_word(const char *from, const char *to, const char *text)
 
 #define TRY(text, field) (is_same(name, text, sizeof(text) - 1) ? (field) : FIELD_OTHER)
 
-/* The length and, where two share it, the first letter leave one candidate. */
+/* A perfect hash: the length and, where two share it, one letter leave one candidate. */
 static inline enum request_field field_find(const char *name, size_t len)
 {
 	switch (len) {
 	case 4:
 		return TRY("host", FIELD_HOST);
+	case 5:
+		return TRY("range", FIELD_RANGE);
 	case 6:
 		return TRY("expect", FIELD_EXPECT);
+	case 7:
+		return TRY("referer", FIELD_REFERER);
+	case 8:
+		if ((name[3] | 0x20) == 'r')
+			return TRY("if-range", FIELD_IF_RANGE);
+		return TRY("if-match", FIELD_IF_MATCH);
 	case 10:
+		if ((name[0] | 0x20) == 'u')
+			return TRY("user-agent", FIELD_USER_AGENT);
 		return TRY("connection", FIELD_CONNECTION);
 	case 13:
 		return TRY("if-none-match", FIELD_IF_NONE_MATCH);
 	case 14:
 		return TRY("content-length", FIELD_CONTENT_LENGTH);
+	case 15:
+		return TRY("accept-encoding", FIELD_ACCEPT_ENCODING);
 	case 17:
 		if ((name[0] | 0x20) == 'i')
 			return TRY("if-modified-since", FIELD_IF_MODIFIED_SINCE);
 		return TRY("transfer-encoding", FIELD_TRANSFER_ENCODING);
+	case 19:
+		return TRY("if-unmodified-since", FIELD_IF_UNMODIFIED_SINCE);
 	default:
 		return FIELD_OTHER;
 	}
