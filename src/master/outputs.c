@@ -3,7 +3,6 @@
 #include "master/outputs.h"
 
 #include "base/fd.h"
-#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,14 +11,14 @@
 #include <string.h>
 
 /* A FIFO without a reader is an error and no wait; of one that is full the workers hear EAGAIN. */
-static int open_one(const char *path)
+int output_open(const char *path, const char **reason_r)
 {
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-}
+	int fd =
+		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 
-static const char *reason_of(int error)
-{
-	return error == ENXIO ? "nobody reads from it" : strerror(error);
+	if (fd < 0)
+		*reason_r = errno == ENXIO ? "nobody reads from it" : strerror(errno);
+	return fd;
 }
 
 int *outputs_open(const struct service_conf *service, char **error_r)
@@ -29,15 +28,16 @@ int *outputs_open(const struct service_conf *service, char **error_r)
 	*error_r = NULL;
 	for (size_t i = 0; output && i < service->outputs; i++) {
 		const struct conf_output *conf = &service->output[i];
+		const char *reason;
 		int error;
 
-		output[i] = open_one(conf->path);
+		output[i] = output_open(conf->path, &reason);
 		if (output[i] >= 0)
 			continue;
 		error = errno;
 		if (asprintf(error_r, "%s:%d:%d: cannot open %s %s: %s", conf->at.file,
 			     conf->at.line, conf->at.column, conf->directive, conf->path,
-			     reason_of(error)) < 0)
+			     reason) < 0)
 			*error_r = NULL;
 		outputs_close(output, i);
 		errno = error;
@@ -51,14 +51,4 @@ void outputs_close(int *output, size_t n)
 	for (size_t i = 0; output && i < n; i++)
 		fd_close(&output[i]);
 	free(output);
-}
-
-int output_reopen(const struct conf_output *output)
-{
-	int fd = open_one(output->path);
-
-	if (fd < 0)
-		log_err("cannot open %s %s, the old file is used on: %s", output->directive,
-			output->path, reason_of(errno));
-	return fd;
 }

@@ -17,7 +17,7 @@ int *outputs_open(const struct service_conf *service, char **error_r);
 /* Closes them and frees the array. NULL is fine. */
 void outputs_close(int *output, size_t n);
 
-/* One of them, again. Descriptor or -1 (logged). */
-int output_reopen(const struct conf_output *output);
+/* One alone. Descriptor, or -1 with the reason in words: static text, or good until the next one. */
+int output_open(const char *path, const char **reason_r);
 
 #endif
