@@ -240,7 +240,7 @@ static bool list_next(const char **p, const char *end, const char **from_r, cons
 	if (!to)
 		to = end;
 	*p = to;
-	while (to > from && octet_is_blank(to[-1]))
+	while (octet_is_blank(to[-1])) /* *from is none */
 		to--;
 	*from_r = from;
 	*to_r = to;
