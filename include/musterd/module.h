@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -29,7 +30,7 @@ extern "C" {
 #endif
 
 /* Raised whenever something below changes in a way that a compiled module would notice. */
-#define MU_ABI 1
+#define MU_ABI 2
 
 struct mu_conn;
 struct mu_worker;
@@ -54,10 +55,19 @@ enum mu_type {
 	 * regular file, a change of that file is a change of the configuration: a reload starts new workers.
 	 */
 	MU_PATH = 6,
-	MU_ENUM = 7,   /* int: index of the word in `words`, "first|second|third" */
-	MU_WORDS = 8,  /* struct mu_words: one word or more; adds to what earlier lines gave */
-	MU_BLOCK = 9,  /* a block { }, its directives stored in this struct from `offset` on */
-	MU_BLOCKS = 10 /* struct mu_blocks: repeatable `name LABEL { }`, each a struct of its own */
+	MU_ENUM = 7,  /* int: index of the word in `words`, "first|second|third" */
+	MU_WORDS = 8, /* struct mu_words: one word or more; adds to what earlier lines gave */
+	MU_BLOCK = 9, /* a block { }, its directives stored in this struct from `offset` on */
+	/* struct mu_blocks: repeatable `name LABEL { }`, each a struct of its own */
+	MU_BLOCKS = 10,
+	/* int: 0 not written, 1 no, 2 yes; as MU_BOOL, for what a block takes over from the one around it */
+	MU_SWITCH = 11,
+	MU_LINES = 12, /* struct mu_lines: repeatable, each line kept apart, of [min, max] words */
+	/*
+	 * const char *: as MU_PATH, a file that is appended to. The master opens it (or makes it, 0640) in a start or
+	 * reload, which is refused when it cannot, and again when the logs are reopened: see mu_output.
+	 */
+	MU_OUTPUT = 13
 };
 
 struct mu_words {
@@ -65,7 +75,15 @@ struct mu_words {
 	const char *const *word;
 };
 
-/* Each element points to a zeroed struct of `block_size` bytes that the block's directives filled. */
+struct mu_lines {
+	size_t n;
+	const struct mu_words *line;
+};
+
+/*
+ * Each element points to a zeroed struct of `block_size` bytes that the block's directives filled. Those may be
+ * MU_BLOCK and MU_BLOCKS too.
+ */
 struct mu_blocks {
 	size_t n;
 	const char *const *label; /* label[i], "" where the block has none */
@@ -76,9 +94,10 @@ struct mu_blocks {
 struct mu_directive {
 	const char *name;
 	enum mu_type type;
-	size_t offset;                    /* offsetof() in the configuration struct */
-	const char *dflt;                 /* default, written as in the file; NULL: stays zero */
-	int64_t min, max;                 /* MU_INT, MU_SIZE, MU_TIME; both 0: [0, INT64_MAX] */
+	size_t offset;    /* offsetof() in the configuration struct */
+	const char *dflt; /* default, written as in the file; NULL: stays zero */
+	/* MU_INT, MU_SIZE, MU_TIME; both 0: [0, INT64_MAX]. MU_LINES: words, 1 at least; max 0: any number. */
+	int64_t min, max;
 	const char *words;                /* MU_ENUM */
 	const struct mu_directive *block; /* MU_BLOCK, MU_BLOCKS */
 	size_t block_size;                /* MU_BLOCKS */
@@ -91,6 +110,18 @@ struct mu_directive {
  * handler line when it was not, or is NULL). Does not yield.
  */
 void mu_error(struct mu_report *report, const char *directive, const char *format, ...)
+	MU_PRINTF(3, 4);
+/*
+ * The same for a directive in one block of a list: item is an element of a struct mu_blocks, however deep.
+ * directive NULL, or not written in this block: at the block's label.
+ */
+void mu_error_at(struct mu_report *report, const void *item, const char *directive,
+		 const char *format, ...) MU_PRINTF(4, 5);
+/*
+ * The same for one word, given as the very string that the configuration struct has: a label, MU_STRING, a word
+ * of MU_WORDS or MU_LINES. Of a default: at the handler line.
+ */
+void mu_error_word(struct mu_report *report, const char *word, const char *format, ...)
 	MU_PRINTF(3, 4);
 
 /* ----------------------------------------------------------------------------- the module ---- */
@@ -148,6 +179,9 @@ struct mu_module {
 
 	/* Called when a worker ends in order, after its last connection. May be NULL. */
 	void (*stop)(void *state);
+
+	/* Called once for each mu_wake_after, between connections' turns. Must not wait. May be NULL. */
+	void (*wake)(void *state);
 };
 
 /* ---------------------------------------------------------------------------- reading ---- */
@@ -220,6 +254,15 @@ int mu_printf(struct mu_conn *conn, const char *format, ...) MU_PRINTF(2, 3);
  */
 int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len);
 
+/*
+ * As mu_sendfile, tried once, without waiting. Count sent, which may be less than len; 0: the file ends
+ * there; -1 with EAGAIN when the connection takes nothing now. Does not yield.
+ */
+ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len);
+
+/* Waits until the connection takes more, after an EAGAIN of a mu_try_ call. 0 or -1. May yield. */
+int mu_wait_room(struct mu_conn *conn);
+
 /* Ends the sending side; reading goes on. Does not yield. */
 int mu_shutdown(struct mu_conn *conn);
 
@@ -289,6 +332,12 @@ const char *mu_peer(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX]);
 /* Our own end of the connection, in the same form. */
 const char *mu_local(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX]);
 
+/*
+ * The peer's address as the kernel has it, with its port; an IPv4 one that came over IPv6 is AF_INET. AF_UNIX
+ * (the family alone) for a Unix socket. Its length.
+ */
+socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *address_r);
+
 /* Monotonic milliseconds and wall-clock seconds, read once per turn of the worker's loop. */
 int64_t mu_now_ms(const struct mu_worker *worker);
 int64_t mu_time(const struct mu_worker *worker);
@@ -299,6 +348,23 @@ const char *mu_service_name(const struct mu_worker *worker);
 int mu_worker_number(const struct mu_worker *worker);
 /* How many connections the worker may hold at once. */
 int mu_worker_connections(const struct mu_worker *worker);
+
+/* -------------------------------------------------------------------------- what is written ---- */
+
+/*
+ * The descriptor of a file that the configuration names in a directive of type MU_OUTPUT: `path` as it stands in
+ * the struct. In prepare or later. It is opened for appending, the worker's as long as that lives, not to be
+ * closed, and its number stays when the file behind it is another one, after a rotation. -1 with EINVAL: no such
+ * one. Does not yield.
+ */
+int mu_output(struct mu_worker *worker, const char *path);
+
+/*
+ * Has the module's `wake` called after so many milliseconds, or a little later, also while all clients wait.
+ * Called again before that: the earlier of the two counts. Not called once stop was. Costs nothing while none is
+ * outstanding. In start or later. Does not yield.
+ */
+void mu_wake_after(struct mu_worker *worker, int64_t milliseconds);
 
 /* ------------------------------------------------------------------------------ the log ---- */
 

@@ -214,13 +214,14 @@ static const char *next_file(struct source *source)
 static void add_block(const struct schema_visitor *visitor, const struct conf_handler *handler);
 
 static void add_value(const struct schema_visitor *visitor, const struct mu_directive *directive,
-		      const char *name, const void *field)
+		      const struct conf_node *node, const char *name, const void *field)
 {
 	struct source *source = visitor->arg;
 	struct effective_values *values = &source->values;
 	const struct answer *answer = find_answer(source, name);
 	struct effective_value *grown, value = { .name = name };
 
+	(void)node;
 	/* Those are for the services, and it is there that they have an effect. */
 	if (!source->service && (strcmp(name, "user") == 0 || strcmp(name, "group") == 0))
 		return;
@@ -256,12 +257,12 @@ static void add_block(const struct schema_visitor *visitor, const struct conf_ha
 	schema_apply(visitor->schema, module->directives, handler->node, handler->node->child,
 		     block);
 	source->in_handler = true;
-	schema_visit(visitor, module->directives, block, before, " }");
+	schema_visit(visitor, module->directives, handler->node->child, block, before, " }");
 	source->in_handler = false;
 }
 
 static struct effective_values list(struct source *source, const struct mu_directive *table,
-				    const void *base)
+				    const struct conf_node *first, const void *base)
 {
 	const struct schema schema = { source->context, core_directives, source->config->modules };
 	const struct schema_visitor visitor = { &schema, add_value, source };
@@ -271,7 +272,7 @@ static struct effective_values list(struct source *source, const struct mu_direc
 		conf_error(source->context, &(struct conf_place){ NULL, 0, 0 }, "out of memory");
 		return source->values;
 	}
-	schema_visit(&visitor, table, base, "", "");
+	schema_visit(&visitor, table, first, base, "", "");
 	fclose(source->out);
 	free(source->data);
 	return source->values;
@@ -281,7 +282,7 @@ struct effective_values effective_top(struct conf_context *context, const struct
 {
 	struct source source = { .context = context, .config = config };
 
-	return list(&source, core_directives, config->core);
+	return list(&source, core_directives, config->root, config->core);
 }
 
 struct effective_values effective_service(struct conf_context *context, const struct config *config,
@@ -291,8 +292,9 @@ struct effective_values effective_service(struct conf_context *context, const st
 				 .config = config,
 				 .service = config->service[i] };
 	const struct mu_directive *table = core_directives;
+	const struct core_service *core = config->core->services.item[i];
 
 	while ((int)table->type != CONF_ITEMS)
 		table++;
-	return list(&source, table->block, config->core->services.item[i]);
+	return list(&source, table->block, core->item.node->child, core);
 }

@@ -12,12 +12,20 @@ void *module_read(struct conf_context *context, const struct mu_module *const *m
  * Calls the module's check for it. False with the errors added. Not for the master: this is foreign code, and may
  * look at files.
  */
-bool module_check(struct conf_context *context, const struct mu_module *module,
-		  const struct conf_node *handler, void *block);
+bool module_check(struct conf_context *context, const struct mu_module *const *modules,
+		  const struct mu_module *module, const struct conf_node *handler, void *block);
 
 /* The paths in such a struct, in the order of the module's table. NULL: *n_r is 0. */
 const char *const *module_paths(struct conf_context *context,
 				const struct mu_module *const *modules,
-				const struct mu_module *module, const void *block, size_t *n_r);
+				const struct mu_module *module, const struct conf_node *handler,
+				const void *block, size_t *n_r);
+
+/* The files that it appends to, in the order of the table, each path once, at its first place. NULL: *n_r is 0. */
+const struct conf_output *module_outputs(struct conf_context *context,
+					 const struct mu_module *const *modules,
+					 const struct mu_module *module,
+					 const struct conf_node *handler, const void *block,
+					 size_t *n_r);
 
 #endif

@@ -82,10 +82,11 @@ static void apply_labelled(const struct schema *schema, const struct mu_directiv
 	schema_apply(schema, directive->block, node, node->child, item);
 }
 
-/* `name = value` is how others write it. */
-static bool has_equals(const struct schema *schema, const struct conf_node *node)
+/* `name = value` is how others write it. A list may have words that begin so. */
+static bool has_equals(const struct schema *schema, const struct schema_type *type,
+		       const struct conf_node *node)
 {
-	if (node->words < 2 || node->word[1][0] != '=')
+	if (node->words < 2 || node->word[1][0] != '=' || (type->repeats && node->word[1][1]))
 		return false;
 	conf_error(schema->context, &node->word_at[1],
 		   "no `=` between a directive and its value: write `%s VALUE`", node->word[0]);
@@ -112,7 +113,7 @@ static void apply_node(const struct schema *schema, const struct mu_directive *d
 		apply_block(schema, directive, node, field);
 	} else if (directive->type == MU_BLOCKS || (int)directive->type == CONF_ITEMS) {
 		apply_labelled(schema, directive, node, field);
-	} else if (!node->broken && !has_equals(schema, node)) {
+	} else if (!node->broken && !has_equals(schema, type, node)) {
 		type->parse(schema, directive, node, field);
 	}
 }
@@ -280,6 +281,19 @@ static void print_line(const struct schema_type *type, const struct mu_directive
 	free(value);
 }
 
+/* A line for each; of a default, which has no node, there is one. */
+static void print_lines(const struct schema_type *type, const struct mu_directive *directive,
+			const struct mu_lines *lines, const struct conf_node *node, int depth,
+			FILE *out)
+{
+	for (size_t i = 0; i < lines->n; i++) {
+		print_line(type, directive, &(struct mu_lines){ 1, &lines->line[i] }, node, depth,
+			   out);
+		if (node)
+			node = conf_find(node->next, directive->name);
+	}
+}
+
 static void print_unset(const struct mu_directive *directive, int depth, FILE *out)
 {
 	indent(depth, out);
@@ -368,6 +382,8 @@ void schema_print(const struct schema *schema, const struct mu_directive *table,
 			print_handler(schema, d, field, depth, out);
 		else if (type && type->print && type->is_unset && type->is_unset(d, field))
 			print_unset(d, depth, out);
+		else if (d->type == MU_LINES)
+			print_lines(type, d, field, node, depth, out);
 		else if (type && type->print)
 			print_line(type, d, field, node, depth, out);
 	}
@@ -376,7 +392,8 @@ void schema_print(const struct schema *schema, const struct mu_directive *table,
 /* ------------------------------------------------------------------------------ one by one ---- */
 
 static void visit_block(const struct schema_visitor *visitor, const struct mu_directive *directive,
-			const char *label, const void *base, const char *before, const char *after)
+			const struct conf_node *node, const char *label, const void *base,
+			const char *before, const char *after)
 {
 	struct conf_context *context = visitor->schema->context;
 
@@ -384,19 +401,32 @@ static void visit_block(const struct schema_visitor *visitor, const struct mu_di
 			     label);
 	after = conf_printf(context, " }%s", after);
 	if (before && after)
-		schema_visit(visitor, directive->block, base, before, after);
+		schema_visit(visitor, directive->block, node ? node->child : NULL, base, before,
+			     after);
+}
+
+static void visit_blocks(const struct schema_visitor *visitor, const struct mu_directive *directive,
+			 const struct conf_node *node, const struct mu_blocks *blocks,
+			 const char *before, const char *after)
+{
+	for (size_t i = 0; i < blocks->n && node; i++) {
+		visit_block(visitor, directive, node, blocks->label[i], blocks->item[i], before,
+			    after);
+		node = conf_find(node->next, directive->name);
+	}
 }
 
 void schema_visit(const struct schema_visitor *visitor, const struct mu_directive *table,
-		  const void *base, const char *before, const char *after)
+		  const struct conf_node *first, const void *base, const char *before,
+		  const char *after)
 {
 	for (const struct mu_directive *d = table; d->name; d++) {
+		const struct conf_node *node = conf_find(first, d->name);
 		const void *field = (const char *)base + d->offset;
-		const struct mu_blocks *blocks = field;
 		const char *name;
 
 		if (d->type == MU_BLOCK) {
-			visit_block(visitor, d, "", field, before, after);
+			visit_block(visitor, d, node, "", field, before, after);
 			continue;
 		}
 		if ((int)d->type == CONF_ITEMS)
@@ -404,9 +434,9 @@ void schema_visit(const struct schema_visitor *visitor, const struct mu_directiv
 		name = conf_printf(visitor->schema->context, "%s%s%s", before, d->name, after);
 		if (!name)
 			return;
-		visitor->visit(visitor, d, name, field);
-		for (size_t i = 0; d->type == MU_BLOCKS && i < blocks->n; i++)
-			visit_block(visitor, d, blocks->label[i], blocks->item[i], before, after);
+		visitor->visit(visitor, d, node, name, field);
+		if (d->type == MU_BLOCKS)
+			visit_blocks(visitor, d, node, field, before, after);
 	}
 }
 

@@ -68,18 +68,23 @@ void schema_print(const struct schema *schema, const struct mu_directive *table,
 
 /*
  * Called for each directive of a table, set or not, with its place in words, "timeout { idle }", which
- * lives as long as the context. For MU_BLOCKS first with the list itself, then for what is in the blocks.
+ * lives as long as the context, and its first node in the block (NULL: it is not written there). For MU_BLOCKS first
+ * with the list itself, then for what is in the blocks.
  */
 struct schema_visitor {
 	const struct schema *schema;
 	void (*visit)(const struct schema_visitor *visitor, const struct mu_directive *directive,
-		      const char *name, const void *field);
+		      const struct conf_node *node, const char *name, const void *field);
 	void *arg;
 };
 
-/* before and after stand around each name: "timeout { " and " }". CONF_ITEMS are passed over. */
+/*
+ * first: the directives that filled base. before and after stand around each name: "timeout { " and " }".
+ * CONF_ITEMS are passed over.
+ */
 void schema_visit(const struct schema_visitor *visitor, const struct mu_directive *table,
-		  const void *base, const char *before, const char *after);
+		  const struct conf_node *first, const void *base, const char *before,
+		  const char *after);
 
 /*
  * The value as it would be written: of MU_BLOCKS the labels, of a handler the module's name. False, and

@@ -41,6 +41,32 @@ static void print_bool(const struct mu_directive *directive, const void *field, 
 	fputs(*(const bool *)field ? "yes" : "no", out);
 }
 
+static void parse_switch(const struct schema *schema, const struct mu_directive *directive,
+			 const struct conf_node *node, void *field)
+{
+	const char *word = schema_word(schema, node, "yes or no");
+	bool yes = false;
+	const char *wrong = word ? value_bool(word, &yes) : NULL;
+
+	(void)directive;
+	if (wrong)
+		fail_value(schema, node, wrong);
+	else if (word)
+		*(int *)field = yes ? 2 : 1;
+}
+
+static void print_switch(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	(void)directive;
+	fputs(*(const int *)field == 2 ? "yes" : "no", out);
+}
+
+static bool is_switch_unset(const struct mu_directive *directive, const void *field)
+{
+	(void)directive;
+	return *(const int *)field == 0;
+}
+
 typedef const char *value_parser(const char *text, int64_t *value_r);
 typedef const char *value_printer(int64_t value, char *buffer);
 
@@ -112,11 +138,12 @@ static void parse_string(const struct schema *schema, const struct mu_directive 
 			 const struct conf_node *node, void *field)
 {
 	const char *word = schema_word(schema, node, "a word");
+	bool is_path = directive->type == MU_PATH || directive->type == MU_OUTPUT;
 
-	if (word && !*word && directive->type == MU_PATH) {
+	if (word && !*word && is_path) {
 		fail_value(schema, node, "a path");
 		word = NULL;
-	} else if (word && directive->type == MU_PATH) {
+	} else if (word && is_path) {
 		word = conf_path(schema->context, &node->word_at[1], word);
 	}
 	*(const char **)field = word;
@@ -177,6 +204,38 @@ static void parse_words(const struct schema *schema, const struct mu_directive *
 	*words = (struct mu_words){ words->n + more, word };
 }
 
+static bool is_line_length(const struct schema *schema, const struct mu_directive *directive,
+			   const struct conf_node *node)
+{
+	int64_t min = directive->min > 1 ? directive->min : 1, max = directive->max;
+	int64_t n = (int64_t)node->words - 1;
+
+	if (n < min)
+		conf_error(schema->context, &node->at, "`%s` needs %lld word%s%s", directive->name,
+			   (long long)min, min > 1 ? "s" : "", max == min ? "" : " or more");
+	else if (max && n > max)
+		conf_error(schema->context, &node->word_at[max + 1],
+			   "`%s` takes %lld word%s%s; quote a value that has blanks",
+			   directive->name, (long long)max, max > 1 ? "s" : "",
+			   max == min ? "" : " at most");
+	return n >= min && (!max || n <= max);
+}
+
+static void parse_line(const struct schema *schema, const struct mu_directive *directive,
+		       const struct conf_node *node, void *field)
+{
+	struct mu_lines *lines = field;
+	struct mu_words *line;
+
+	if (!is_line_length(schema, directive, node))
+		return;
+	line = schema_grow(schema, lines->line, lines->n, 1, sizeof(*line));
+	if (!line)
+		return;
+	line[lines->n] = (struct mu_words){ node->words - 1, node->word + 1 };
+	*lines = (struct mu_lines){ lines->n + 1, line };
+}
+
 static void parse_placed(const struct schema *schema, const struct mu_directive *directive,
 			 const struct conf_node *node, void *field)
 {
@@ -213,6 +272,18 @@ static void print_words(const struct mu_directive *directive, const void *field,
 	}
 }
 
+/* A bare `;` is never part of a word. */
+static void print_lines(const struct mu_directive *directive, const void *field, FILE *out)
+{
+	const struct mu_lines *lines = field;
+
+	for (size_t i = 0; i < lines->n; i++) {
+		if (i > 0)
+			fputs("; ", out);
+		print_words(directive, &lines->line[i], out);
+	}
+}
+
 static void print_placed(const struct mu_directive *directive, const void *field, FILE *out)
 {
 	const struct conf_words *placed = field;
@@ -221,6 +292,7 @@ static void print_placed(const struct mu_directive *directive, const void *field
 	print_words(directive, &words, out);
 }
 
+/* Of all lists, each of which begins with its length. */
 static bool is_words_unset(const struct mu_directive *directive, const void *field)
 {
 	(void)directive;
@@ -508,6 +580,9 @@ const struct schema_type *schema_type(int type)
 				.is_unset = is_words_unset,
 				.has_block = true,
 				.repeats = true },
+		[MU_SWITCH] = { parse_switch, print_switch, is_switch_unset },
+		[MU_LINES] = { parse_line, print_lines, is_words_unset, .repeats = true },
+		[MU_OUTPUT] = { parse_string, print_string, is_string_unset },
 		[CONF_ITEMS] = { .has_block = true, .repeats = true },
 		[CONF_PLACED] = { parse_placed, print_placed, .repeats = true },
 		[CONF_MODE] = { parse_mode, print_mode },

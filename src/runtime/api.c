@@ -2,8 +2,11 @@
 /* The calls of musterd/module.h that are neither reading nor writing. */
 #include "runtime/runtime.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "config/config.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,6 +78,28 @@ const char *mu_local(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX])
 	return slot_peer_text(&local, buffer);
 }
 
+socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *address_r)
+{
+	const struct slot_peer *peer = &conn->peer;
+	struct sockaddr_in *in = (struct sockaddr_in *)address_r;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address_r;
+
+	memset(address_r, 0, sizeof(*address_r));
+	address_r->ss_family = peer->family;
+	switch (peer->family) {
+	case AF_INET:
+		in->sin_port = htons(peer->port);
+		memcpy(&in->sin_addr, peer->address, sizeof(in->sin_addr));
+		return sizeof(*in);
+	case AF_INET6:
+		in6->sin6_port = htons(peer->port);
+		memcpy(&in6->sin6_addr, peer->address, sizeof(in6->sin6_addr));
+		return sizeof(*in6);
+	default:
+		return sizeof(sa_family_t);
+	}
+}
+
 int64_t mu_now_ms(const struct mu_worker *worker)
 {
 	return worker->now;
@@ -108,6 +133,22 @@ int mu_worker_connections(const struct mu_worker *worker)
 bool mu_is_ready(const struct mu_worker *worker)
 {
 	return !worker->draining && !worker->closing;
+}
+
+int mu_output(struct mu_worker *worker, const char *path)
+{
+	for (size_t i = 0; path && i < worker->outputs; i++)
+		if (strcmp(worker->output[i].path, path) == 0)
+			return worker->output_fd[i];
+	errno = EINVAL;
+	return -1;
+}
+
+void mu_wake_after(struct mu_worker *worker, int64_t ms)
+{
+	/* Not from `now`, which may lie back: never earlier than asked for. */
+	if (worker->module->wake)
+		worker->wake_at = clock_earlier(worker->wake_at, clock_ms() + (ms > 0 ? ms : 0));
 }
 
 void mu_log(struct mu_conn *conn, enum mu_level level, const char *format, ...)

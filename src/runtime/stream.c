@@ -214,22 +214,38 @@ int mu_printf(struct mu_conn *conn, const char *format, ...)
 	return mu_write(conn, text, (size_t)len);
 }
 
-int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
+ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
+	ssize_t n;
+
 	/* sendfile(2) has no flag for this call alone. */
 	if (conn->blocking && fd_set_nonblocking(conn->fd, true) < 0)
 		return -1;
 	conn->blocking = false;
+	if (!(conn->ready & CONN_OUT)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	do
+		n = sendfile(conn->fd, fd, &offset, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		conn->ready &= (uint8_t)~CONN_OUT;
+	return n;
+}
+
+int mu_wait_room(struct mu_conn *conn)
+{
+	return conn->ready & CONN_OUT ? 0 : conn_wait(conn, CONN_OUT);
+}
+
+int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
+{
 	while (len) {
 		size_t turn = len < SENDFILE_TURN ? len : SENDFILE_TURN;
-		ssize_t n;
+		ssize_t n = mu_try_sendfile(conn, fd, offset, turn);
 
-		if (!(conn->ready & CONN_OUT) && conn_wait(conn, CONN_OUT) < 0)
-			return -1;
-		n = sendfile(conn->fd, fd, &offset, turn);
-		if (n < 0 && errno == EAGAIN)
-			conn->ready &= (uint8_t)~CONN_OUT;
-		else if (n < 0 && errno != EINTR)
+		if (n < 0 && (errno != EAGAIN || mu_wait_room(conn) < 0))
 			return -1;
 		if (n == 0) {
 			errno = ENODATA;
@@ -237,6 +253,7 @@ int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 		}
 		if (n < 0)
 			continue;
+		offset += n;
 		len -= (size_t)n;
 		if ((size_t)n == turn && len && conn_pause(conn, 0) < 0)
 			return -1;

@@ -19,6 +19,7 @@ struct bad_conf {
 #define OK              "listen 127.0.0.1:7007; handler echo;"
 #define LISTEN          "listen 127.0.0.1:7007;"
 #define SERVICE(inside) "service a { " OK "\n" inside "\n}"
+#define ROUTES(inside)  "service a { " LISTEN " handler full {\n" inside "\n} }"
 #define PATH_108                                                                                \
 	"/run/"                                                                                 \
 	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234" \
@@ -238,6 +239,24 @@ static const struct bad_conf bad_confs[] = {
 	  "unknown directive `lisetn`: did you mean `listen`?" },
 	{ "service a {\nbind *:80\nhandler echo }", 2, 1, "`bind` is called `listen` here" },
 	{ "service a { " LISTEN "\nhandler full { count 3 } }", 2, 22, "the count 3 is odd" },
+	/* of two blocks of one label, in blocks of one label */
+	{ ROUTES("route a { target x\nstop s { wait 1ms } }\nroute a { target x\n"
+		 "stop s { wait 1ms }; stop s { wait 13ms } }"),
+	  5, 36, "an unlucky wait" },
+	{ ROUTES("route a { target x\nstop s { wait 14ms } }"), 3, 6, "a stop to pass by" },
+	{ ROUTES("route a { target x\nstop { wait 14ms } }"), 3, 1, "a stop to pass by" },
+	{ ROUTES("route a { target x\nstop s { wait 15ms }; stop t { open no } }"), 3, 6,
+	  "a stop to wait at" },
+	{ ROUTES("route a { target x\nroad { width 9 } }"), 3, 14, "too wide" },
+	{ ROUTES("route a { target x; weight 13\nstop s { wait 1ms } }"), 2, 7,
+	  "the route does not say" },
+	{ ROUTES("route a { target x; sign b\nsign halt }"), 3, 6, "go on" },
+	{ ROUTES("route a { target x; sign b; sign \"c\" halt }"), 2, 38, "go on" },
+	{ ROUTES("route b { target x }\nroute away { target halt }"), 3, 7, "stay here" },
+	{ ROUTES("output a\nroute a { target x; record /missing/x }"), 3, 28,
+	  "record `/missing/x`: *" },
+	{ ROUTES("word x; size 14"), 2, 6, "not this word" },
+	{ ROUTES("size 14"), 1, 36, "not this word" },
 	{ "service a { " LISTEN "\nhandler full { color red\ninner { depth 9 } } }", 3, 15,
 	  "red is never 9 deep" },
 	{ "service a { " LISTEN "\nhandler full { size 13 } }", 2, 1, "an unlucky configuration" },

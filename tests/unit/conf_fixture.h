@@ -13,9 +13,21 @@
 
 /* ----------------------------------------------------------------------------------- modules ---- */
 
+struct fixture_stop {
+	int open;
+	int64_t wait;
+};
+
 struct fixture_route {
 	int64_t weight;
 	const char *target;
+	int fast;
+	struct mu_lines sign;
+	struct {
+		int64_t width;
+	} road;
+	struct mu_blocks stop;
+	const char *record;
 };
 
 struct fixture_config {
@@ -29,6 +41,9 @@ struct fixture_config {
 		const char *label;
 	} inner;
 	struct mu_blocks route;
+	int often;
+	struct mu_lines pair;
+	const char *output;
 };
 
 static const struct mu_directive fixture_inner[] = {
@@ -37,7 +52,24 @@ static const struct mu_directive fixture_inner[] = {
 	{ NULL },
 };
 
+static const struct mu_directive fixture_stop[] = {
+	{ "open", MU_SWITCH, offsetof(struct fixture_stop, open), .help = "yes or no" },
+	{ "wait", MU_TIME, offsetof(struct fixture_stop, wait), "1min", .help = "how long" },
+	{ NULL },
+};
+
+static const struct mu_directive fixture_road[] = {
+	{ "width", MU_INT, 0, "2", 1, 9, .help = "in lanes" },
+	{ NULL },
+};
+
 static const struct mu_directive fixture_route[] = {
+	{ "fast", MU_SWITCH, offsetof(struct fixture_route, fast), .help = "yes or no" },
+	{ "sign", MU_LINES, offsetof(struct fixture_route, sign), .help = "what it says" },
+	{ "road", MU_BLOCK, offsetof(struct fixture_route, road), .block = fixture_road },
+	{ "stop", MU_BLOCKS, offsetof(struct fixture_route, stop), .block = fixture_stop,
+	  .block_size = sizeof(struct fixture_stop) },
+	{ "record", MU_OUTPUT, offsetof(struct fixture_route, record), .help = "a file" },
 	{ "weight", MU_INT, offsetof(struct fixture_route, weight), "1", 1, 100,
 	  .help = "its share" },
 	{ "target", MU_STRING, offsetof(struct fixture_route, target), .required = true,
@@ -58,13 +90,46 @@ static const struct mu_directive fixture_directives[] = {
 	{ "inner", MU_BLOCK, offsetof(struct fixture_config, inner), .block = fixture_inner },
 	{ "route", MU_BLOCKS, offsetof(struct fixture_config, route), .block = fixture_route,
 	  .block_size = sizeof(struct fixture_route) },
+	{ "often", MU_SWITCH, offsetof(struct fixture_config, often), .help = "yes or no" },
+	{ "pair", MU_LINES, offsetof(struct fixture_config, pair), "x y", 2, 3,
+	  .help = "two words and perhaps a third" },
+	{ "output", MU_OUTPUT, offsetof(struct fixture_config, output), .help = "a file" },
 	{ NULL },
 };
+
+static void fixture_check_route(const struct fixture_route *route, struct mu_report *report)
+{
+	for (size_t i = 0; i < route->stop.n; i++) {
+		const struct fixture_stop *stop = route->stop.item[i];
+
+		if (stop->wait == 13)
+			mu_error_at(report, stop, "wait", "an unlucky wait");
+		if (stop->wait == 14)
+			mu_error_at(report, stop, NULL, "a stop to pass by");
+		if (stop->wait == 15)
+			mu_error_at(report, stop, "open", "a stop to wait at");
+	}
+	if (route->road.width == 9)
+		mu_error_at(report, route, "width", "too wide");
+	if (route->weight == 13)
+		mu_error_at(report, route, "wait", "the route does not say");
+	for (size_t i = 0; i < route->sign.n; i++)
+		for (size_t j = 0; j < route->sign.line[i].n; j++)
+			if (strcmp(route->sign.line[i].word[j], "halt") == 0)
+				mu_error_word(report, route->sign.line[i].word[j], "go on");
+}
 
 static void fixture_check(void *config, struct mu_report *report)
 {
 	struct fixture_config *full = config;
 
+	for (size_t i = 0; i < full->route.n; i++) {
+		fixture_check_route(full->route.item[i], report);
+		if (strcmp(full->route.label[i], "away") == 0)
+			mu_error_word(report, full->route.label[i], "stay here");
+	}
+	if (full->size == 14)
+		mu_error_word(report, full->word, "not this word");
 	if (full->count % 2)
 		mu_error(report, "count", "the count %d is odd", (int)full->count);
 	if (full->color == 0 && full->inner.depth == 9)

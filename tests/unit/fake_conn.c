@@ -2,7 +2,9 @@
 /* Connections of memory; see fake_conn.h. */
 #include "fake_conn.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,6 +244,29 @@ int mu_printf(struct mu_conn *conn, const char *format, ...)
 	return mu_write(conn, text, (size_t)len);
 }
 
+ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
+{
+	char *data = malloc(len);
+	ssize_t n;
+
+	if (!data)
+		abort();
+	n = pread(fd, data, len, offset);
+	if (n > 0)
+		n = take(conn, data, (size_t)n, 0);
+	free(data);
+	return n;
+}
+
+int mu_wait_room(struct mu_conn *conn)
+{
+	wait_for_room(conn);
+	if (!conn->gone)
+		return 0;
+	errno = ECONNRESET;
+	return -1;
+}
+
 int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
 	char data[4096];
@@ -352,6 +377,24 @@ const char *mu_local(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX])
 	return buffer;
 }
 
+socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *address_r)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)address_r;
+
+	*address_r = conn->peer;
+	switch (conn->peer.ss_family) {
+	case AF_INET6:
+		return sizeof(struct sockaddr_in6);
+	case AF_UNIX:
+		return sizeof(sa_family_t);
+	case AF_UNSPEC:
+		*in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(4711) };
+		in->sin_addr.s_addr = htonl(0xc0000201);
+		break;
+	}
+	return sizeof(*in);
+}
+
 int64_t mu_now_ms(const struct mu_worker *worker)
 {
 	return worker->time * 1000;
@@ -382,6 +425,22 @@ int mu_worker_number(const struct mu_worker *worker)
 int mu_worker_connections(const struct mu_worker *worker)
 {
 	return worker->connections;
+}
+
+/* ---- what is written ---- */
+
+int mu_output(struct mu_worker *worker, const char *path)
+{
+	if (path && worker->output > 0)
+		return worker->output;
+	errno = EINVAL;
+	return -1;
+}
+
+void mu_wake_after(struct mu_worker *worker, int64_t milliseconds)
+{
+	worker->wakes++;
+	worker->wake_after = milliseconds;
 }
 
 /* ---- the log ---- */
@@ -415,17 +474,43 @@ void mu_worker_log(struct mu_worker *worker, enum mu_level level, const char *fo
 	va_end(args);
 }
 
-void mu_error(struct mu_report *report, const char *directive, const char *format, ...)
+MU_PRINTF(3, 0)
+static void add_error(struct mu_report *report, const char *what, const char *format, va_list args)
 {
 	size_t len = strlen(report->text);
-	va_list args;
 
-	snprintf(report->text + len, sizeof report->text - len,
-		 "%s: ", directive ? directive : "handler");
+	snprintf(report->text + len, sizeof report->text - len, "%s: ", what);
 	len = strlen(report->text);
-	va_start(args, format);
 	vsnprintf(report->text + len, sizeof report->text - len, format, args);
-	va_end(args);
 	len = strlen(report->text);
 	snprintf(report->text + len, sizeof report->text - len, "\n");
+}
+
+void mu_error(struct mu_report *report, const char *directive, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_error(report, directive ? directive : "handler", format, args);
+	va_end(args);
+}
+
+void mu_error_at(struct mu_report *report, const void *item, const char *directive,
+		 const char *format, ...)
+{
+	va_list args;
+
+	(void)item;
+	va_start(args, format);
+	add_error(report, directive ? directive : "block", format, args);
+	va_end(args);
+}
+
+void mu_error_word(struct mu_report *report, const char *word, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_error(report, word, format, args);
+	va_end(args);
 }

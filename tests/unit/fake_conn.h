@@ -15,8 +15,11 @@ enum { FAKE_BUFFER = 16384 };
 struct mu_worker {
 	int64_t time; /* what mu_time says */
 	int connections;
-	bool closing;   /* mu_is_ready says no */
-	char log[8192]; /* all lines, each with a newline */
+	bool closing;       /* mu_is_ready says no */
+	int output;         /* mu_output gives it for every path; -1: it fails, and so does 0 */
+	unsigned wakes;     /* calls of mu_wake_after */
+	int64_t wake_after; /* the last one's milliseconds; the test calls `wake` */
+	char log[8192];     /* all lines, each with a newline */
 };
 
 struct mu_conn {
@@ -32,6 +35,7 @@ struct mu_conn {
 	bool gone;                             /* writes fail */
 	void (*on_wait)(struct mu_conn *conn); /* called whenever another connection could run */
 	void *on_wait_arg;
+	struct sockaddr_storage peer; /* of mu_peer_address; AF_UNSPEC: 192.0.2.1:4711 */
 
 	/* What the module did. */
 	char *output;
@@ -47,7 +51,7 @@ struct mu_conn {
 	struct fake_piece *pieces;
 };
 
-/* The errors that a check function gave, "directive: message" a line. */
+/* The errors that a check function gave, "directive: message" (or the word) a line. */
 struct mu_report {
 	char text[2048];
 };

@@ -289,6 +289,50 @@ START_TEST(labelled_blocks_are_compared_by_their_labels)
 }
 END_TEST
 
+START_TEST(blocks_in_blocks_are_compared_within_theirs)
+{
+	expect_changes("handler full { route a { target x; stop s { wait 2s } }\n"
+		       " route b { target y; stop s { wait 2s }; road { width 2 } } }",
+		       "handler full { route a { target x; stop s { wait 2s } }\n"
+		       " route b { target y; stop s { wait 3s; open no }; road { width 4 } } }",
+		       "handler full { route b { road { width } } } 2 -> 4; "
+		       "handler full { route b { stop s { open } } } (not set) -> no; "
+		       "handler full { route b { stop s { wait } } } 2s -> 3s");
+	expect_changes("handler full { route a { target x; stop s { wait 2s } } }",
+		       "handler full { route a { target x } }",
+		       "handler full { route a { stop } } s -> (not set)");
+}
+END_TEST
+
+START_TEST(a_switch_that_is_not_written_is_neither)
+{
+	expect_changes("handler full", "handler full { often no }",
+		       "handler full { often } (not set) -> no");
+	expect_changes("handler full { often on }", "handler full { often off }",
+		       "handler full { often } yes -> no");
+}
+END_TEST
+
+START_TEST(lines_are_compared_as_lines)
+{
+	expect_changes("handler full { pair a b; pair c d }", "handler full { pair a b; pair c e }",
+		       "handler full { pair } a b; c d -> a b; c e");
+	expect_changes("handler full { route x { target a; sign a b } }",
+		       "handler full { route x { target a; sign a; sign b } }",
+		       "handler full { route x { sign } } a b -> a; b");
+	expect_changes("handler full { route x { target a; sign 'a;' b } }",
+		       "handler full { route x { target a; sign a; sign b } }",
+		       "handler full { route x { sign } } \"a;\" b -> a; b");
+}
+END_TEST
+
+START_TEST(another_output_is_a_change)
+{
+	expect_changes("handler full { output a }", "handler full { output b }",
+		       "handler full { output } /conf/a -> /conf/b");
+}
+END_TEST
+
 START_TEST(blocks_of_the_same_label_are_compared_in_their_order)
 {
 	expect_changes("handler full { route { target a }; route { target b } }",
@@ -612,6 +656,10 @@ int main(void)
 	tcase_add_test(tcase, another_handler_is_one_change);
 	tcase_add_test(tcase, the_handlers_block_is_compared);
 	tcase_add_test(tcase, labelled_blocks_are_compared_by_their_labels);
+	tcase_add_test(tcase, blocks_in_blocks_are_compared_within_theirs);
+	tcase_add_test(tcase, a_switch_that_is_not_written_is_neither);
+	tcase_add_test(tcase, lines_are_compared_as_lines);
+	tcase_add_test(tcase, another_output_is_a_change);
 	tcase_add_test(tcase, blocks_of_the_same_label_are_compared_in_their_order);
 	tcase_add_test(tcase, a_value_that_nobody_can_read_is_only_named);
 	tcase_add_test(tcase, a_fact_stays_a_line);

@@ -19,7 +19,7 @@ static void setup(void)
 	temp_write(&folder, "secret", "secret");
 	temp_write(&folder, "www/a", "a");
 	temp_write(&folder, "www/sub/deep/b", "b");
-	ck_assert_int_eq(root_open(&root, temp_path(&folder, "www")), 0);
+	ck_assert_int_eq(root_open(&root, temp_path(&folder, "www"), false), 0);
 	root.path = strdup(root.path);
 }
 
@@ -161,8 +161,15 @@ START_TEST(another_folder_under_the_same_path_is_noticed_once_a_second)
 	make_link("new", "www");
 	ck_assert(!root_refresh(&root, 2));
 	ck_assert_int_eq(look("a"), 'a');
+	ck_assert_uint_eq(root.generation, 0);
 	ck_assert(root_refresh(&root, 3));
+	ck_assert_uint_eq(root.generation, 1);
 	ck_assert_int_eq(look("a"), 'n');
+	/* A path that is gone is no other folder. */
+	ck_assert_int_eq(unlink(root.path), 0);
+	ck_assert(!root_refresh(&root, 4));
+	ck_assert_int_eq(look("a"), 'n');
+	ck_assert_uint_eq(root.generation, 1);
 }
 END_TEST
 
@@ -178,13 +185,37 @@ START_TEST(behind_a_chroot_the_folder_at_hand_is_kept)
 }
 END_TEST
 
+START_TEST(who_follows_links_is_led_anywhere)
+{
+	struct root open;
+
+	make_link("../secret", "www/up");
+	make_link(temp_path(&folder, "secret"), "www/absolute");
+	make_link("..", "www/folder");
+	make_link("loop", "www/loop");
+	ck_assert_int_eq(root_open(&open, root.path, true), 0);
+	root_close(&root);
+	root = open;
+	root.path = strdup(temp_path(&folder, "www"));
+	ck_assert_int_eq(look("a"), 'a');
+	ck_assert_int_eq(look(""), 0);
+	ck_assert_int_eq(look("up"), 's');
+	ck_assert_int_eq(look("absolute"), 's');
+	ck_assert_int_eq(look("folder/secret"), 's');
+	ck_assert_int_eq(look("folder"), 0);
+	ck_assert_int_eq(look("loop"), -ELOOP);
+	ck_assert_int_eq(look("none"), -ENOENT);
+	free((char *)(uintptr_t)open.path);
+}
+END_TEST
+
 START_TEST(what_is_no_folder_cannot_be_a_root)
 {
 	struct root other;
 
-	ck_assert_int_eq(root_open(&other, temp_path(&folder, "secret")), -1);
+	ck_assert_int_eq(root_open(&other, temp_path(&folder, "secret"), _i), -1);
 	ck_assert_int_eq(errno, ENOTDIR);
-	ck_assert_int_eq(root_open(&other, temp_path(&folder, "none")), -1);
+	ck_assert_int_eq(root_open(&other, temp_path(&folder, "none"), _i), -1);
 	ck_assert_int_eq(errno, ENOENT);
 }
 END_TEST
@@ -202,6 +233,7 @@ int main(void)
 	tcase_add_test(tcase, a_walk_leaves_no_descriptor_behind);
 	tcase_add_test(tcase, another_folder_under_the_same_path_is_noticed_once_a_second);
 	tcase_add_test(tcase, behind_a_chroot_the_folder_at_hand_is_kept);
-	tcase_add_test(tcase, what_is_no_folder_cannot_be_a_root);
+	tcase_add_loop_test(tcase, what_is_no_folder_cannot_be_a_root, 0, 2);
+	tcase_add_test(tcase, who_follows_links_is_led_anywhere);
 	return unit_main("http_root", tcase);
 }

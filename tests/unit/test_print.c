@@ -66,7 +66,10 @@ static const char everything[] =
 	"\\n\\t#\"\n"
 	"  path 'x y'; color blue; names one, two,three; names \"four,\"\n"
 	"  inner { depth 5; label '{' }; route first { weight 3; target a }; route { target '' } "
-	"}\n"
+	"  route /x { target b; fast no; sign \"a; b\" c; sign d; stop s { wait 2s }\n"
+	"   stop 't u' { open yes; wait 3s }; road { width 3 } }\n"
+	"  route /y { target c; stop s { open no } }; often yes; pair a 'b c'; pair d e f\n"
+	"  output ../log/x }\n"
 	" workers 2..16; spare 1..4; connections 1024\n"
 	" timeout { header 1s; idle 0; request 2h; drain 1d; park 250ms }\n"
 	" chroot /srv; umask 077; no-new-privileges no\n"
@@ -133,6 +136,29 @@ START_TEST(what_is_printed_loads_to_the_same_values)
 }
 END_TEST
 
+static void expect_nested(const struct fixture_route *x, const struct fixture_route *y)
+{
+	const struct fixture_stop *stop;
+
+	ck_assert_int_eq(x->fast, 1);
+	ck_assert_uint_eq(x->sign.n, 2);
+	ck_assert_uint_eq(x->sign.line[0].n, 2);
+	ck_assert_str_eq(x->sign.line[0].word[0], "a; b");
+	ck_assert_str_eq(x->sign.line[1].word[0], "d");
+	ck_assert_int_eq(x->road.width, 3);
+	ck_assert_uint_eq(x->stop.n, 2);
+	ck_assert_str_eq(x->stop.label[1], "t u");
+	stop = x->stop.item[0];
+	ck_assert_int_eq(stop->open, 0);
+	ck_assert_int_eq(stop->wait, 2000);
+	stop = x->stop.item[1];
+	ck_assert_int_eq(stop->open, 2);
+	ck_assert_int_eq(y->fast, 0);
+	ck_assert_uint_eq(y->stop.n, 1);
+	stop = y->stop.item[0];
+	ck_assert_int_eq(stop->open, 1);
+}
+
 START_TEST(a_modules_block_loads_to_the_same_values)
 {
 	struct config *a = fixture_load(everything, &errors), *b;
@@ -156,10 +182,16 @@ START_TEST(a_modules_block_loads_to_the_same_values)
 	ck_assert_str_eq(y->names.word[2], "four,");
 	ck_assert_int_eq(y->inner.depth, 5);
 	ck_assert_str_eq(y->inner.label, "{");
-	ck_assert_uint_eq(y->route.n, 2);
+	ck_assert_uint_eq(y->route.n, 4);
 	ck_assert_str_eq(y->route.label[0], "first");
 	ck_assert_str_eq(y->route.label[1], "");
 	ck_assert_str_eq(((struct fixture_route *)y->route.item[1])->target, "");
+	expect_nested(y->route.item[2], y->route.item[3]);
+	ck_assert_int_eq(y->often, 2);
+	ck_assert_uint_eq(y->pair.n, 2);
+	ck_assert_str_eq(y->pair.line[0].word[1], "b c");
+	ck_assert_uint_eq(y->pair.line[1].n, 3);
+	ck_assert_str_eq(y->output, "/conf/../log/x");
 	free(text);
 	arena_free(arena);
 	config_unref(a);
@@ -178,6 +210,25 @@ static void expect_line(const char *text, const char *name, const char *value, c
 	snprintf(expected, sizeof(expected), "\n%s %s # %s\n", name, value, origin);
 	ck_assert_msg(strstr(squeezed, expected), "no line%sin:\n%s", expected, squeezed);
 }
+
+START_TEST(lines_and_nested_blocks_have_their_origins)
+{
+	char *text = print_text("service a { listen *:80; handler full {\n"
+				" route a { target x; stop s { wait 2s } }\n route b { target y\n"
+				"  stop t {\n   open no\n }; sign one two\n sign \"three;\" }\n"
+				" route c { target z } } }");
+
+	expect_line(text, "wait", "2s", "/conf/test.conf:2");
+	expect_line(text, "open", "no", "/conf/test.conf:5");
+	expect_line(text, "sign", "one two", "/conf/test.conf:6");
+	expect_line(text, "sign", "\"three;\"", "/conf/test.conf:7");
+	expect_line(text, "pair", "x y", "default");
+	ck_assert_ptr_nonnull(strstr(text, "stop t { # /conf/test.conf:4\n"));
+	ck_assert_ptr_nonnull(strstr(text, "route c { # /conf/test.conf:8\n"));
+	ck_assert_ptr_nonnull(strstr(text, "# often    (not set)\n"));
+	free(text);
+}
+END_TEST
 
 START_TEST(every_value_has_its_origin)
 {
@@ -210,6 +261,7 @@ int main(void)
 	tcase_add_test(tcase, what_is_printed_says_the_same);
 	tcase_add_test(tcase, what_is_printed_loads_to_the_same_values);
 	tcase_add_test(tcase, a_modules_block_loads_to_the_same_values);
+	tcase_add_test(tcase, lines_and_nested_blocks_have_their_origins);
 	tcase_add_test(tcase, every_value_has_its_origin);
 	return unit_main("print", tcase);
 }

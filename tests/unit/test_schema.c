@@ -94,6 +94,94 @@ START_TEST(every_type_is_stored_at_its_offset)
 }
 END_TEST
 
+START_TEST(a_switch_knows_that_it_was_written)
+{
+	apply("");
+	ck_assert_int_eq(full.often, 0);
+	apply("often no");
+	ck_assert_int_eq(full.often, 1);
+	apply("often on");
+	ck_assert_int_eq(full.often, 2);
+	ck_assert_uint_eq(errors.total, 0);
+	expect_error("often perhaps", 1, 7, "`often` wants yes or no, not `perhaps`");
+	expect_error("often", 1, 1, "`often` needs yes or no");
+	expect_error("often yes; often no", 1, 12,
+		     "`often` is given twice; the first is in /conf/test.conf:1");
+}
+END_TEST
+
+START_TEST(lines_are_kept_apart)
+{
+	apply("");
+	ck_assert_uint_eq(full.pair.n, 1);
+	ck_assert_str_eq(full.pair.line[0].word[1], "y");
+	memset(&full, 0, sizeof(full));
+	apply("pair a =404\npair c d e\ncount 2\npair 'f g' ''");
+	ck_assert_uint_eq(errors.total, 0);
+	ck_assert_uint_eq(full.pair.n, 3);
+	ck_assert_uint_eq(full.pair.line[0].n, 2);
+	ck_assert_str_eq(full.pair.line[0].word[1], "=404");
+	ck_assert_uint_eq(full.pair.line[1].n, 3);
+	ck_assert_str_eq(full.pair.line[1].word[2], "e");
+	ck_assert_str_eq(full.pair.line[2].word[0], "f g");
+	ck_assert_str_eq(full.pair.line[2].word[1], "");
+}
+END_TEST
+
+START_TEST(lines_have_so_many_words)
+{
+	expect_error("pair", 1, 1, "`pair` needs 2 words or more");
+	expect_error("pair a", 1, 1, "`pair` needs 2 words or more");
+	expect_error("pair a b c d e", 1, 12,
+		     "`pair` takes 3 words at most; quote a value that has blanks");
+	expect_error("pair a b { c }", 1, 1, "`pair` takes no block");
+	expect_error("pair = a b", 1, 6,
+		     "no `=` between a directive and its value: write `pair VALUE`");
+	expect_error("route { target x; sign }", 1, 19, "`sign` needs 1 word or more");
+}
+END_TEST
+
+START_TEST(an_output_is_a_path)
+{
+	apply("output log/x");
+	ck_assert_uint_eq(errors.total, 0);
+	ck_assert_str_eq(full.output, "/conf/log/x");
+	expect_error("output ''", 1, 8, "`output` wants a path, not ``");
+}
+END_TEST
+
+START_TEST(blocks_have_blocks)
+{
+	const struct fixture_route *a, *b;
+	const struct fixture_stop *stop;
+
+	apply("route a { target x; fast no; stop s { open yes }; stop t { wait 2s }\n	      "
+	      "  sign one two; sign three; road { width 4 } }\n	      "
+	      "route b { target y; stop s { wait 3s } }");
+	ck_assert_uint_eq(errors.total, 0);
+	a = full.route.item[0];
+	b = full.route.item[1];
+	ck_assert_int_eq(a->fast, 1);
+	ck_assert_int_eq(b->fast, 0);
+	ck_assert_uint_eq(a->sign.n, 2);
+	ck_assert_str_eq(a->sign.line[0].word[1], "two");
+	ck_assert_int_eq(a->road.width, 4);
+	ck_assert_int_eq(b->road.width, 2);
+	ck_assert_uint_eq(a->stop.n, 2);
+	ck_assert_str_eq(a->stop.label[1], "t");
+	stop = a->stop.item[0];
+	ck_assert_int_eq(stop->open, 2);
+	ck_assert_int_eq(stop->wait, 60000);
+	stop = b->stop.item[0];
+	ck_assert_str_eq(b->stop.label[0], "s");
+	ck_assert_int_eq(stop->wait, 3000);
+	expect_error("route a { target x; stop s { opne yes } }", 1, 30,
+		     "unknown directive `opne`: did you mean `open`?");
+	expect_error("route a { target x; stop }", 1, 21,
+		     "`stop` needs a block: stop NAME { ... }");
+}
+END_TEST
+
 START_TEST(lists_grow_over_many_lines)
 {
 	char *text = calloc(1, 64 * 1024), *p = text;
@@ -228,6 +316,11 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, what_is_not_written_has_its_default);
 	tcase_add_test(tcase, every_type_is_stored_at_its_offset);
+	tcase_add_test(tcase, a_switch_knows_that_it_was_written);
+	tcase_add_test(tcase, lines_are_kept_apart);
+	tcase_add_test(tcase, lines_have_so_many_words);
+	tcase_add_test(tcase, an_output_is_a_path);
+	tcase_add_test(tcase, blocks_have_blocks);
 	tcase_add_test(tcase, lists_grow_over_many_lines);
 	tcase_add_test(tcase, a_wrong_value_is_named_with_what_would_be_right);
 	tcase_add_test(tcase, the_number_of_words_is_checked);

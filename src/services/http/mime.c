@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Media types; see mime.h. The system's table has 1,500 extensions, of which a site uses a handful, and each worker
- * has a table of its own: so the file is read at the start and an extension is looked for when a file that bears it
- * is sent for the first time. What was found is kept in a hash table.
+ * has a table of its own: so the file is only opened at the start, and read when a file is sent whose extension was
+ * not met before. What was found is kept in a hash table.
  */
 #include "services/http/mime.h"
 
@@ -13,13 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
 	BUCKETS = 256, /* a power of two */
 	EXTENSION_MAX = 15,
 	ENTRIES_MAX = 4096, /* kept; others are looked for each time */
-	CHUNK = 128 << 10,
 	FILE_MAX = 16 << 20
 };
 
@@ -31,8 +31,7 @@ struct entry {
 };
 
 struct mime {
-	char *text; /* of the file; NULL: none */
-	size_t len;
+	int fd; /* of the file; -1: none */
 	size_t entries;
 	struct entry *bucket[BUCKETS];
 };
@@ -166,8 +165,7 @@ static bool is_type(const char *type, size_t len)
 	const char *slash = memchr(type, '/', len), *end = type + len;
 
 	if (!slash || slash == type || slash + 1 == end ||
-	    memchr(slash + 1, '/', (size_t)(end - slash - 1)) ||
-	    len > MIME_TYPE_MAX - sizeof "; charset=utf-8")
+	    memchr(slash + 1, '/', (size_t)(end - slash - 1)) || len >= MIME_TYPE_MAX)
 		return false;
 	for (const char *p = type; p < end; p++)
 		if (!*p || !strchr(good, *p))
@@ -191,13 +189,12 @@ static size_t type_in_line(const char *line, size_t len, const char *key, const 
 	return 0;
 }
 
-/* The first to claim an extension has it: the file before the built-in table. */
-static size_t look_for(const struct mime *mime, const char *key, const char **type_r)
+static size_t look_in_text(const char *text, size_t text_len, const char *key, const char **type_r)
 {
-	const char *end = mime->text ? mime->text + mime->len : NULL, *next;
+	const char *end = text + text_len, *next;
 	size_t len;
 
-	for (const char *line = mime->text; line < end; line = next + 1) {
+	for (const char *line = text; line < end; line = next + 1) {
 		next = memchr(line, '\n', (size_t)(end - line));
 		if (!next)
 			next = end;
@@ -205,30 +202,76 @@ static size_t look_for(const struct mime *mime, const char *key, const char **ty
 		if (len)
 			return len;
 	}
+	return 0;
+}
+
+static size_t look_in_table(const char *key, const char **type_r)
+{
 	for (size_t i = 0; i < sizeof built_in / sizeof *built_in; i++) {
-		len = type_in_line(built_in[i], strlen(built_in[i]), key, type_r);
+		size_t len = type_in_line(built_in[i], strlen(built_in[i]), key, type_r);
+
 		if (len)
 			return len;
 	}
 	return 0;
 }
 
-/* Keeps what was found of the key. NULL: no memory or no room. */
-static const struct entry *keep(struct mime *mime, size_t bucket, const char *key)
+/* The whole file, malloc'd; NULL with errno (0: there is none). */
+static char *read_text(int fd, size_t *len_r)
 {
-	const char *type, *charset;
-	size_t len = look_for(mime, key, &type);
-	struct entry *entry;
+	size_t len = 0;
+	struct stat st;
+	char *text;
+	ssize_t n;
 
-	if (mime->entries == ENTRIES_MAX)
+	errno = 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return NULL;
-	entry = malloc(sizeof *entry + MIME_TYPE_MAX);
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EFBIG;
+		return NULL;
+	}
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return NULL;
+	while ((n = pread(fd, text + len, (size_t)st.st_size - len, (off_t)len)) > 0)
+		len += (size_t)n;
+	if (n == 0) {
+		*len_r = len;
+		return text;
+	}
+	free(text);
+	return NULL;
+}
+
+/* The first to claim an extension has it: the file before the built-in table. */
+static struct entry *new_entry(const struct mime *mime, const char *key)
+{
+	struct entry *entry = malloc(sizeof *entry + MIME_TYPE_MAX);
+	const char *type = NULL;
+	size_t text_len = 0, len;
+	char *text;
+
 	if (!entry)
 		return NULL;
+	text = read_text(mime->fd, &text_len);
+	len = text ? look_in_text(text, text_len, key, &type) : 0;
+	if (!len)
+		len = look_in_table(key, &type);
 	memcpy(entry->extension, key, sizeof entry->extension);
-	charset = len > 5 && strncmp(type, "text/", 5) == 0 ? "; charset=utf-8" : "";
-	snprintf(entry->text, MIME_TYPE_MAX, "%.*s%s", (int)len, len ? type : "", charset);
+	snprintf(entry->text, MIME_TYPE_MAX, "%.*s", (int)len, len ? type : "");
 	entry->type = len ? entry->text : NULL;
+	free(text);
+	return entry;
+}
+
+/* Finds out about the key, and keeps it. NULL: no memory or no room. */
+static const struct entry *keep(struct mime *mime, size_t bucket, const char *key)
+{
+	struct entry *entry = mime->entries < ENTRIES_MAX ? new_entry(mime, key) : NULL;
+
+	if (!entry)
+		return NULL;
 	entry->next = mime->bucket[bucket];
 	mime->bucket[bucket] = entry;
 	mime->entries++;
@@ -255,53 +298,26 @@ const char *mime_type(struct mime *mime, const char *name, size_t len)
 
 /* ------------------------------------------------------------------------- making and unmaking ---- */
 
-/* All that the descriptor gives. 0 or -1 with errno. */
-static int read_all(struct mime *mime, int fd)
-{
-	size_t room = 0;
-	ssize_t n;
-
-	do {
-		if (mime->len == room) {
-			char *grown = room < FILE_MAX ? realloc(mime->text, room + CHUNK) : NULL;
-
-			if (!grown) {
-				errno = room < FILE_MAX ? ENOMEM : EFBIG;
-				return -1;
-			}
-			mime->text = grown;
-			room += CHUNK;
-		}
-		n = read(fd, mime->text + mime->len, room - mime->len);
-		mime->len += n > 0 ? (size_t)n : 0;
-	} while (n > 0);
-	return n < 0 ? -1 : 0;
-}
-
-/* 0, or -1 with errno; what was read until then stays. */
-static int read_file(struct mime *mime, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), status, saved;
-
-	if (fd < 0)
-		return -1;
-	status = read_all(mime, fd);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return status;
-}
-
 struct mime *mime_new(const char *path)
 {
 	struct mime *mime = calloc(1, sizeof *mime);
-	int unread = 0;
+	size_t len;
+	int error = 0;
 
 	if (!mime)
 		return NULL;
-	if (path && read_file(mime, path) < 0)
-		unread = errno;
-	errno = unread;
+	mime->fd = -1;
+	if (path) {
+		mime->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		error = mime->fd < 0 ? errno : 0;
+	}
+	if (mime->fd >= 0) {
+		char *text = read_text(mime->fd, &len);
+
+		error = text ? 0 : errno;
+		free(text);
+	}
+	errno = error;
 	return mime;
 }
 
@@ -317,6 +333,7 @@ void mime_free(struct mime *mime)
 			free(entry);
 		}
 	}
-	free(mime->text);
+	if (mime->fd >= 0)
+		close(mime->fd);
 	free(mime);
 }

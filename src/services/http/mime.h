@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Media types by file name: the system's table (mime.types(5)) with a built-in one behind it. Texts
- * get "; charset=utf-8".
+ * Media types by file name: the system's table (mime.types(5)) with a built-in one behind it.
  */
 #ifndef SERVICES_HTTP_MIME_H
 #define SERVICES_HTTP_MIME_H
@@ -18,8 +17,8 @@ struct mime *mime_new(const char *path);
 void mime_free(struct mime *mime);
 
 /*
- * The type for a file name or path, ready for Content-Type; at most MIME_TYPE_MAX bytes. Never
- * NULL. Lives as long as the mime.
+ * The type for a file name or path, without parameters; shorter than MIME_TYPE_MAX bytes. Never NULL.
+ * Lives as long as the mime.
  */
 enum { MIME_TYPE_MAX = 160 };
 const char *mime_type(struct mime *mime, const char *name, size_t len);

@@ -101,13 +101,15 @@ static int open_folder(struct root *root)
 	return 0;
 }
 
-int root_open(struct root *root, const char *path)
+int root_open(struct root *root, const char *path, bool follow_links)
 {
 	int fd;
 
-	*root = (struct root){ .path = path, .fd = -1 };
+	*root = (struct root){ .path = path, .fd = -1, .is_open = follow_links };
 	if (open_folder(root) < 0)
 		return -1;
+	if (follow_links)
+		return 0;
 	/* ENOSYS: before Linux 5.6. EPERM: a container's seccomp filter that does not know it. */
 	fd = open_beneath(root->fd, ".");
 	if (fd >= 0)
@@ -146,11 +148,14 @@ bool root_refresh(struct root *root, int64_t now)
 	if (open_folder(root) < 0)
 		return false;
 	close(old);
+	root->generation++;
 	return true;
 }
 
 int root_open_file(const struct root *root, const char *name)
 {
+	if (root->is_open)
+		return openat(root->fd, *name ? name : ".", OPEN_FLAGS);
 	if (root->by_hand)
 		return walk_beneath(root->fd, name);
 	return open_beneath(root->fd, *name ? name : ".");

@@ -17,20 +17,23 @@ struct root {
 	int fd;
 	bool follows; /* the path still leads here: root_refresh makes sense */
 	bool by_hand; /* no openat2 here: symbolic links are refused */
+	bool is_open; /* symbolic links may lead out */
 	dev_t dev;
 	ino_t ino;
-	int64_t checked; /* when root_refresh last looked */
+	int64_t checked;     /* when root_refresh last looked */
+	unsigned generation; /* how often the path came to name another folder */
 };
 
-/* 0 or -1 with errno. */
-int root_open(struct root *root, const char *path);
+/* follow_links: symbolic links may lead out of the folder, anywhere. 0 or -1 with errno. */
+int root_open(struct root *root, const char *path, bool follow_links);
 void root_close(struct root *root);
 /* After a change of the process's root or user: can the path still be looked at? */
 void root_settle(struct root *root);
 
 /*
  * Looks, once for each value of `now`, whether the path now names another folder (a deployment that
- * switches a symbolic link), and goes on with that one: true; descriptors opened before are stale.
+ * switches a symbolic link), and goes on with that one: true, and the next generation; what was opened
+ * before is stale.
  */
 bool root_refresh(struct root *root, int64_t now);
 

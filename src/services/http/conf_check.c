@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What cannot be meant in the block of a website: each mistake is said at its place, with what to write in its
+ * stead. See conf.h. What stands in a block is checked in conf_values.c.
+ */
+#include "services/http/conf_check.h"
+
+#include "services/http/host.h"
+#include "services/http/rules.h"
+#include "services/http/scope.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* A label, with what makes it equal to another. */
+struct label {
+	int kind; /* enum layer_kind */
+	const char *text;
+	size_t len, turn; /* the place in the file's order */
+	const char *word;
+};
+
+static int compare_texts(const struct label *one, const struct label *other)
+{
+	if (one->kind != other->kind)
+		return one->kind < other->kind ? -1 : 1;
+	if (one->len != other->len)
+		return one->len < other->len ? -1 : 1;
+	/* Hosts are the same in any case, paths are not. */
+	if (one->kind == LAYER_BASE)
+		return strncasecmp(one->text, other->text, one->len);
+	return memcmp(one->text, other->text, one->len);
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+	const struct label *one = a, *other = b;
+	int order = compare_texts(one, other);
+
+	if (order)
+		return order;
+	return one->turn < other->turn ? -1 : 1;
+}
+
+static void check_twice(struct check *check, struct label *label, size_t n, const char *what)
+{
+	qsort(label, n, sizeof *label, compare_labels);
+	for (size_t i = 1; i < n; i++)
+		if (compare_texts(&label[i - 1], &label[i]) == 0)
+			FAIL_WORD(check, label[i].word, "%s `%s` is there already, as `%s`", what,
+				  label[i].word, label[i - 1].word);
+}
+
+/* What nginx has and we do not. NULL: neither. */
+static const char *check_foreign(const char *label)
+{
+	if (label[0] == '~')
+		return "regular expressions are not known here";
+	if (label[0] == '^')
+		return "every location that matches holds, the longer prefix after the shorter";
+	if (label[0] == '@')
+		return "there are no named locations; see `try` and `error-page`";
+	return NULL;
+}
+
+static void check_label(struct check *check, const char *label, enum layer_kind kind,
+			const char *text)
+{
+	static const char forms[] = "/PREFIX, *SUFFIX or =/PATH";
+	const char *wrong = check_foreign(label);
+
+	if (!*label)
+		FAIL(check, NULL, "a location needs a path: %s", forms);
+	else if (wrong)
+		FAIL_WORD(check, label, "location `%s`: %s; write %s", label, wrong, forms);
+	else if ((kind == LAYER_PREFIX && label[0] != '/') || (kind == LAYER_EXACT && !*text))
+		FAIL_WORD(check, label, "`%s` is no location: %s", label, forms);
+	else if (kind == LAYER_SUFFIX &&
+		 (!*text || strpbrk(text, "*?%") || check_has_control(text, "")))
+		FAIL_WORD(check, label,
+			  "`%s` is no suffix: one * and what paths end with, as in *.php", label);
+	else if (kind != LAYER_SUFFIX && (wrong = check_request_path(text)))
+		FAIL_WORD(check, label, "location `%s`: %s", label, wrong);
+}
+
+static void check_locations(struct check *outer, const struct mu_blocks *locations)
+{
+	struct label *label = calloc(locations->n + 1, sizeof *label);
+
+	if (!label) {
+		FAIL(outer, NULL, "no memory for %zu locations", locations->n);
+		return;
+	}
+	for (size_t i = 0; i < locations->n; i++) {
+		const struct location_conf *conf = locations->item[i];
+		struct check check = { .report = outer->report, .item = conf };
+		enum layer_kind kind;
+
+		label[i].word = locations->label[i];
+		label[i].turn = i;
+		kind = layer_parse(label[i].word, &label[i].text, &label[i].len);
+		label[i].kind = (int)kind;
+		check_label(&check, label[i].word, kind, label[i].text);
+		check_rules(&check, &conf->rules);
+		if (conf->strip_prefix && kind != LAYER_PREFIX)
+			FAIL(&check, "strip-prefix",
+			     "`strip-prefix` is for a location that is a prefix, not for `%s`",
+			     label[i].word);
+		outer->failed = outer->failed || check.failed;
+	}
+	check_twice(outer, label, locations->n, "location");
+	free(label);
+}
+
+static void check_name(struct check *check, struct label *label, const char *name, size_t turn)
+{
+	const char *wrong = host_check(name);
+
+	*label = (struct label){
+		.kind = LAYER_BASE, .text = name, .len = strlen(name), .turn = turn, .word = name
+	};
+	if (wrong && !*name)
+		FAIL(check, NULL, "%s", wrong);
+	else if (wrong)
+		FAIL_WORD(check, name, "host `%s`: %s", name, wrong);
+}
+
+static void check_hosts(struct check *outer, const struct mu_blocks *hosts)
+{
+	struct label *label;
+	size_t n = 0;
+
+	for (size_t i = 0; i < hosts->n; i++)
+		n += 1 + ((const struct host_conf *)hosts->item[i])->alias.n;
+	label = calloc(n + 1, sizeof *label);
+	if (!label) {
+		FAIL(outer, NULL, "no memory for %zu hosts", n);
+		return;
+	}
+	n = 0;
+	for (size_t i = 0; i < hosts->n; i++) {
+		const struct host_conf *conf = hosts->item[i];
+		struct check check = { .report = outer->report, .item = conf };
+
+		check_name(&check, &label[n], hosts->label[i], n);
+		n++;
+		for (size_t j = 0; j < conf->alias.n; j++, n++)
+			check_name(&check, &label[n], conf->alias.word[j], n);
+		check_rules(&check, &conf->rules);
+		check_locations(&check, &conf->location);
+		outer->failed = outer->failed || check.failed;
+	}
+	check_twice(outer, label, n, "host");
+	free(label);
+}
+
+static bool does_something(const struct rules_conf *conf)
+{
+	return conf->root || conf->redirect.n || conf->answer.n;
+}
+
+/* Who asks for what is in no host and no location is to be told something. */
+static void check_default(struct check *check, const struct site_conf *conf)
+{
+	bool answered = does_something(&conf->rules);
+
+	for (size_t i = 0; i < conf->location.n; i++)
+		if (strcmp(conf->location.label[i], "/") == 0 &&
+		    does_something(conf->location.item[i]))
+			answered = true;
+	if (answered)
+		return;
+	if (conf->host.n)
+		mu_error(check->report, NULL,
+			 "`http` has no `root` of its own for requests that are for none of its "
+			 "hosts: write a `root`, a `redirect` or `answer 404`");
+	else
+		mu_error(check->report, NULL,
+			 "`http` has no `root`: the folder whose files are served");
+	check->failed = true;
+}
+
+void conf_check(void *config, struct mu_report *report)
+{
+	const struct site_conf *conf = config;
+	struct check check = { .report = report };
+	const char *wrong = conf->health ? check_request_path(conf->health) : NULL;
+
+	check_rules(&check, &conf->rules);
+	if (wrong)
+		FAIL_WORD(&check, conf->health, "\"%s\" is no path of a request: %s", conf->health,
+			  wrong);
+	check_locations(&check, &conf->location);
+	check_hosts(&check, &conf->host);
+	check_default(&check, conf);
+	if (!check.failed)
+		rules_check(conf, report);
+}

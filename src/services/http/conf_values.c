@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* What cannot be meant by a directive of a website's block; see conf_check.h. */
+#include "services/http/conf_check.h"
+
+#include "services/http/access.h"
+#include "services/http/octet.h"
+#include "services/http/template.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+/* Digits alone, within the range; else 0. */
+static int number(const char *word, int min, int max)
+{
+	int value;
+
+	if (strlen(word) != 3 || strspn(word, "0123456789") != 3)
+		return 0;
+	value = atoi(word);
+	return value >= min && value <= max ? value : 0;
+}
+
+bool check_has_control(const char *text, const char *but)
+{
+	for (; *text; text++)
+		if (((unsigned char)*text < ' ' || *text == 0x7f) && !strchr(but, *text))
+			return true;
+	return false;
+}
+
+const char *check_request_path(const char *path)
+{
+	if (path[0] != '/')
+		return "a path begins with /";
+	if (strchr(path, '?'))
+		return "a path has no query";
+	if (strchr(path, '%'))
+		return "a path is written decoded: %20 as a blank, in quotes";
+	if (strchr(path, '*'))
+		return "a * has no place here: /static/ holds for all below it, *.php for an "
+		       "ending";
+	if (strstr(path, "//"))
+		return "it has an empty segment, which no request has left when it is looked up";
+	if (strstr(path, "/../") || strstr(path, "/./") || strcmp(strrchr(path, '/'), "/..") == 0 ||
+	    strcmp(strrchr(path, '/'), "/.") == 0)
+		return "it has a dot segment, which no request has left when it is looked up";
+	return check_has_control(path, "") ? "it has a control byte" : NULL;
+}
+
+/* ---------------------------------------------------------------------------- what is sent ---- */
+
+static void check_root(struct check *check, const char *root)
+{
+	struct stat st;
+
+	if (root && stat(root, &st) < 0)
+		FAIL(check, "root", "cannot use %s: %s", root, strerror(errno));
+	else if (root && !S_ISDIR(st.st_mode))
+		FAIL(check, "root", "%s is not a folder", root);
+}
+
+static void check_index(struct check *check, const struct mu_words *index)
+{
+	for (size_t i = 0; i < index->n; i++)
+		if (!*index->word[i] || strchr(index->word[i], '/'))
+			FAIL_WORD(check, index->word[i], "\"%s\" is no file name", index->word[i]);
+}
+
+static void check_try(struct check *check, const struct mu_words *try)
+{
+	for (size_t i = 0; i < try->n; i++) {
+		const char *word = try->word[i], *wrong;
+
+		if (word[0] == '=' && (i + 1 < try->n || !number(word + 1, 400, 599)))
+			FAIL_WORD(check, word,
+				  "`%s`: a status of 400 to 599 can be the last word: =404", word);
+		else if (word[0] == '=' && i == 0)
+			FAIL_WORD(check, word, "nothing is tried: write `answer %s`", word + 1);
+		else if (word[0] != '=' && (wrong = template_check_path(word)))
+			FAIL_WORD(check, word, "`%s` cannot be tried: %s", word, wrong);
+	}
+}
+
+static void check_redirect(struct check *check, const struct mu_words *redirect)
+{
+	const char *const *word = redirect->word;
+	const char *wrong;
+	int status;
+
+	if (!redirect->n)
+		return;
+	status = redirect->n > 1 ? number(word[0], 301, 308) : REDIRECT_STATUS;
+	if (redirect->n > 2)
+		FAIL_WORD(check, word[2],
+			  "`redirect` takes a status and a target, once: "
+			  "redirect 301 \"https://www.example.org{uri}\"");
+	else if (redirect->n == 1 && number(word[0], 100, 999))
+		FAIL_WORD(check, word[0], "`redirect %s` lacks where to: redirect %s /TARGET",
+			  word[0], word[0]);
+	else if (status < 301 || (status > 303 && status < 307))
+		FAIL_WORD(check, word[0],
+			  "`%s` is no status of a redirect: 301, 302, 303, 307, 308", word[0]);
+	else if ((wrong = template_check_url(word[redirect->n - 1])))
+		FAIL_WORD(check, word[redirect->n - 1], "`%s` is no target: %s",
+			  word[redirect->n - 1], wrong);
+}
+
+static bool is_answerable(const char *word)
+{
+	int status = number(word, 200, 599);
+
+	/* Those that are nothing without a header field of their own. */
+	return status == 200 || status == 204 ||
+	       (status >= 400 && status != 401 && status != 405 && status != 407 && status != 426);
+}
+
+static void check_answer(struct check *check, const struct rules_conf *conf)
+{
+	const struct mu_words *answer = &conf->answer;
+
+	if (!answer->n)
+		return;
+	if (number(answer->word[0], 300, 399))
+		FAIL_WORD(check, answer->word[0], "write `redirect %s TARGET`", answer->word[0]);
+	else if (!is_answerable(answer->word[0]))
+		FAIL_WORD(
+			check, answer->word[0],
+			"`%s` is no status that can be answered: 200, 204, 403, 404, 410, 503 ...",
+			answer->word[0]);
+	else if (answer->n > 2)
+		FAIL_WORD(check, answer->word[2],
+			  "`answer` takes a status and a text, once; quote a text that has blanks");
+	else if (answer->n == 2 && atoi(answer->word[0]) == 204)
+		FAIL_WORD(check, answer->word[1], "204 is an answer without content");
+	else if (answer->n == 2 && check_has_control(answer->word[1], "\t\n"))
+		FAIL_WORD(check, answer->word[1], "the text has a control byte");
+	if (conf->redirect.n)
+		FAIL_WORD(check, answer->word[0], "`answer` and `redirect` exclude one another");
+	if (conf->try.n)
+		FAIL_WORD(check, conf->try.word[0], "`try` looks for a file, `answer` does not");
+}
+
+static void check_access(struct check *check, const struct mu_words *words)
+{
+	char error[ACCESS_ERROR_MAX];
+
+	for (size_t i = 0; i < words->n; i++)
+		if (!access_check(words->word[i], error))
+			FAIL_WORD(check, words->word[i], "%s", error);
+}
+
+/* ------------------------------------------------------------------------------------ headers ---- */
+
+/* Fields that say what is so, and are made where it is known. */
+static const char *reserved_field(const char *name)
+{
+	static const struct {
+		const char *name, *instead;
+	} reserved[] = {
+		{ "Accept-Ranges" },
+		{ "Allow" },
+		{ "Connection" },
+		{ "Content-Encoding" },
+		{ "Content-Length" },
+		{ "Content-Range" },
+		{ "Content-Type", "`mime-types` and `charset` say what is sent" },
+		{ "Date" },
+		{ "ETag" },
+		{ "Expires", "write `expires TIME`" },
+		{ "Host" },
+		{ "Keep-Alive" },
+		{ "Last-Modified" },
+		{ "Location", "write `redirect`" },
+		{ "Proxy-Connection" },
+		{ "Server", "write `server-header no` to leave it out" },
+		{ "TE" },
+		{ "Trailer" },
+		{ "Transfer-Encoding" },
+		{ "Upgrade" },
+		{ "WWW-Authenticate" },
+		{ "X-Content-Type-Options", "write `nosniff`" },
+	};
+
+	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+		if (strcasecmp(reserved[i].name, name) == 0)
+			return reserved[i].instead ? reserved[i].instead
+						   : "it is made with each response";
+	return NULL;
+}
+
+static void check_header_name(struct check *check, const char *name)
+{
+	const char *end = name + strlen(name), *wrong = reserved_field(name);
+
+	if (wrong)
+		FAIL_WORD(check, name, "`%s` cannot be given as a header: %s", name, wrong);
+	else if (end > name && end[-1] == ':')
+		FAIL_WORD(check, name, "the name of a header is written without the colon");
+	else if (!*name || octets_skip(name, end, OCTET_TOKEN) != end)
+		FAIL_WORD(check, name,
+			  "`%s` is no name of a header: letters, digits and - as in Cache-Control",
+			  name);
+}
+
+static void check_headers(struct check *check, const struct mu_lines *lines)
+{
+	for (size_t i = 0; i < lines->n; i++) {
+		const char *const *word = lines->line[i].word;
+
+		check_header_name(check, word[0]);
+		if (check_has_control(word[1], "\t"))
+			FAIL_WORD(check, word[1],
+				  "the value of a header is one line, without control bytes");
+		if (lines->line[i].n > 2 && strcmp(word[2], "always") != 0)
+			FAIL_WORD(check, word[2],
+				  "`always` (on errors too) can follow the value, not `%s`; "
+				  "quote a value that has blanks",
+				  word[2]);
+	}
+}
+
+static void check_error_page(struct check *check, const struct mu_words *words)
+{
+	const char *page = words->word[words->n - 1], *wrong;
+
+	for (size_t i = 0; i + 1 < words->n; i++)
+		if (words->word[i][0] == '=')
+			FAIL_WORD(check, words->word[i],
+				  "`%s`: a page is sent with the status of the error; "
+				  "`try \"{path}\" /page.html` is sent with 200",
+				  words->word[i]);
+		else if (!number(words->word[i], 400, 599))
+			FAIL_WORD(check, words->word[i],
+				  "`%s` is no status of an error: 400 to 599", words->word[i]);
+	if (number(page, 100, 599))
+		FAIL_WORD(check, page, "`error-page` lacks the page: error-page %s /%s.html", page,
+			  page);
+	else if (strstr(page, "://"))
+		FAIL_WORD(check, page, "a page of this site is wanted, as /404.html");
+	else if ((wrong = check_request_path(page)))
+		FAIL_WORD(check, page, "`%s` is no page: %s", page, wrong);
+}
+
+/* ------------------------------------------------------------------------------- small values ---- */
+
+bool expires_parse(const char *word, int64_t *seconds_r)
+{
+	static const struct {
+		const char *unit;
+		int64_t seconds, max;
+	} units[] = { { "s", 1, 315360000 },
+		      { "min", 60, 5256000 },
+		      { "h", 3600, 87600 },
+		      { "d", 86400, 3650 } };
+	size_t digits = strspn(word, "0123456789");
+	int64_t value;
+
+	*seconds_r = EXPIRES_NONE;
+	if (strcmp(word, "no") == 0 || strcmp(word, "off") == 0)
+		return true;
+	if (!digits || digits > 9)
+		return false;
+	value = atoll(word);
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (strcmp(word + digits, units[i].unit) == 0 && value <= units[i].max) {
+			*seconds_r = value * units[i].seconds;
+			return true;
+		}
+	if (word[digits] || value)
+		return false;
+	*seconds_r = 0;
+	return true;
+}
+
+const char *charset_parse(const char *word)
+{
+	return strcmp(word, "no") == 0 || strcmp(word, "off") == 0 ? NULL : word;
+}
+
+static void check_small(struct check *check, const struct rules_conf *conf)
+{
+	const char *charset = conf->charset;
+	int64_t seconds;
+
+	if (conf->expires && !expires_parse(conf->expires, &seconds))
+		FAIL_WORD(check, conf->expires,
+			  "`expires` wants a time (10min, 12h, 365d, at most 3650d), 0 or no, "
+			  "not `%s`",
+			  conf->expires);
+	if (charset && (!*charset || strlen(charset) > 40 ||
+			*octets_skip(charset, charset + strlen(charset), OCTET_TOKEN)))
+		FAIL_WORD(check, charset, "`%s` is no name of an encoding: utf-8, iso-8859-1, no",
+			  charset);
+}
+
+void check_rules(struct check *check, const struct rules_conf *conf)
+{
+	check_root(check, conf->root);
+	check_index(check, &conf->index);
+	check_try(check, &conf->try);
+	check_redirect(check, &conf->redirect);
+	if (conf->redirect.n && conf->try.n)
+		FAIL_WORD(check, conf->try.word[0], "`try` looks for a file, `redirect` does not");
+	check_answer(check, conf);
+	check_access(check, &conf->allow);
+	check_access(check, &conf->deny);
+	check_headers(check, &conf->header);
+	for (size_t i = 0; i < conf->error_page.n; i++)
+		check_error_page(check, &conf->error_page.line[i]);
+	check_small(check, conf);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The blocks of one host, or of the handler for all hosts, ready to be found by path: the block itself and its
+ * locations, each prepared as a layer. rules.c merges them.
+ */
+#ifndef SERVICES_HTTP_SCOPE_H
+#define SERVICES_HTTP_SCOPE_H
+
+#include "services/http/access.h"
+#include "services/http/conf.h"
+#include "services/http/root.h"
+#include "services/http/settings.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One `header` line. */
+struct header {
+	char *line; /* with CRLF; NULL: takes away what outer blocks say */
+	const char *name;
+	size_t len, name_len;
+	bool always;
+};
+
+/* A folder that some blocks have as root, opened as often as links are treated differently. */
+struct site_root {
+	struct site_root *next;
+	const char *path;
+	bool is_open[2]; /* by follow-symlinks */
+	struct root root[2];
+};
+
+enum layer_kind { LAYER_BASE = 0, LAYER_PREFIX, LAYER_SUFFIX, LAYER_EXACT };
+
+/* One block. */
+struct layer {
+	const struct rules_conf *conf;
+	const char *label; /* as written; NULL: LAYER_BASE */
+	enum layer_kind kind;
+	const char *
+		text; /* what paths are compared with: without = or *, a prefix without final slash */
+	size_t len;
+	struct layer *next; /* in the bucket */
+	uint32_t hash;
+
+	int strip; /* MU_SWITCH */
+	struct site_root *root;
+	struct access *access;
+	struct redirect redirect; /* target NULL: none */
+	int answer;
+	const char *answer_text;
+	int64_t expires;
+	struct header *header;
+	size_t headers;
+};
+
+struct scope {
+	struct layer base;
+	struct layer *location;
+	size_t n;
+	size_t buckets; /* a power of two */
+	struct layer **bucket;
+	struct layer **suffix; /* the shortest first */
+	size_t suffixes;
+};
+
+/* What a label of a location is: its kind and the text to compare with, *len_r bytes. */
+enum layer_kind layer_parse(const char *label, const char **text_r, size_t *len_r);
+
+/* conf and locations are borrowed. 0 or -1 with ENOMEM; the scope is to be cleaned up in both cases. */
+int scope_init(struct scope *scope, const struct rules_conf *conf,
+	       const struct mu_blocks *locations);
+void scope_cleanup(struct scope *scope);
+
+/* The bytes of a path hashed one after the other, for scope_find. */
+enum { SCOPE_HASH_BASIS = 0x811c9dc5 };
+static inline uint32_t scope_hash(uint32_t hash, char byte)
+{
+	return (hash ^ (unsigned char)byte) * 0x01000193;
+}
+
+/* The location of that kind (LAYER_PREFIX or LAYER_EXACT) and very text, whose hash is given, or NULL. */
+const struct layer *scope_find(const struct scope *scope, enum layer_kind kind, const char *text,
+			       size_t len, uint32_t hash);
+
+static inline bool layer_is_suffix(const struct layer *layer, const char *path, size_t len)
+{
+	return layer->len <= len &&
+	       __builtin_memcmp(path + len - layer->len, layer->text, layer->len) == 0;
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* Content from descriptors; see send.h. */
+#include "services/http/send.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum {
+	/* A client as fast as we are must not keep the others waiting for a whole film. */
+	TURN = 1024 * 1024,
+	/* So little is copied: parts of a response gather in one packet, which sendfile cannot tell. */
+	COPIED_MAX = 8192
+};
+
+static int give_up(struct mu_conn *conn, const struct file *file)
+{
+	mu_log(conn, MU_WARNING, "%s was changed while it was sent: connection closed", file->text);
+	return -1;
+}
+
+static int copy_content(struct mu_conn *conn, const struct file *file, int64_t offset, size_t len,
+			bool last)
+{
+	char data[COPIED_MAX];
+	struct iovec piece = { .iov_base = data, .iov_len = len };
+	size_t have = 0;
+
+	while (have < len) {
+		ssize_t n = pread(file->fd, data + have, len - have, offset + (int64_t)have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			mu_log(conn, MU_ERR, "cannot read %s: %m", file->text);
+			return -1;
+		}
+		if (n == 0)
+			return give_up(conn, file);
+		have += (size_t)n;
+	}
+	if (file_has_changed(file))
+		return give_up(conn, file);
+	return mu_writev(conn, &piece, 1, last ? 0 : MU_MORE);
+}
+
+/*
+ * The file is looked at after whatever may have taken time, before the next bytes go: so the last
+ * of them follow only if all are of one content, and a client that was given others sees the end
+ * too early.
+ */
+static int send_from_cache(struct mu_conn *conn, const struct file *file, int64_t offset,
+			   int64_t len)
+{
+	while (len) {
+		size_t turn = len < TURN ? (size_t)len : TURN;
+		ssize_t n = mu_try_sendfile(conn, file->fd, offset, turn);
+
+		if (n < 0 && (errno != EAGAIN || mu_wait_room(conn) < 0))
+			return -1;
+		if (n > 0) {
+			offset += n;
+			len -= n;
+		}
+		if (n == (ssize_t)turn && len && mu_sleep(conn, 0) < 0)
+			return -1;
+		if (n == 0 || file_has_changed(file))
+			return give_up(conn, file);
+	}
+	return 0;
+}
+
+int send_content(struct mu_conn *conn, const struct file *file, int64_t offset, int64_t len,
+		 bool last)
+{
+	if (len <= COPIED_MAX)
+		return copy_content(conn, file, offset, (size_t)len, last);
+	return send_from_cache(conn, file, offset, len);
+}
