@@ -508,7 +508,10 @@ static inline enum request_state parse_version(struct request *request, const ch
 	}
 	request->at = request->scanned = (uint32_t)(p + 10 - data);
 	request->phase = PHASE_NAME;
-	return judge_target(request, data);
+	state = judge_target(request, data);
+	if (state == REQUEST_DONE)
+		request->fields = request->at;
+	return state;
 }
 
 static enum request_state bad_name(struct request *request, const char *start, const char *p)
