@@ -14,13 +14,14 @@ import statistics
 import subprocess
 import time
 
+CRLF = "\r\n"
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 # What wrk counts and sums up, as one line of JSON.
 WRK_REPORT = """
 done = function(summary, latency, requests)
   local e = summary.errors
-  print(string.format('{"requests": %d, "us": %d, "errors": %d}', summary.requests, summary.duration,
-    e.connect + e.read + e.write + e.status + e.timeout))
+  print(string.format('{"requests": %d, "bytes": %.0f, "us": %d, "errors": %d}', summary.requests, summary.bytes,
+    summary.duration, e.connect + e.read + e.write + e.status + e.timeout))
 end
 """
 
@@ -140,15 +141,14 @@ def wait_listening(port, process, limit=20):
     raise RuntimeError(f"nothing listens on port {port}")
 
 
-def wrk(folder, port, path, seconds, connections, cpu, close=False):
-    """One run of wrk; {"requests", "us", "errors"}."""
-    script = folder / "report.lua"
-    script.write_text(WRK_REPORT)
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script]
-    if close:
-        command += ["-H", "Connection: close"]
-    process = spawn(command + [f"http://127.0.0.1:{port}{path}"], {cpu}, stdout=subprocess.PIPE,
-                    text=True)
+def wrk(folder, port, path, seconds, connections, cpu, headers=()):
+    """One run of wrk; {"requests", "bytes", "us", "errors"}. headers: what is sent besides Host, in this order."""
+    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *headers, "", ""]
+    script = folder / "load.lua"
+    # Made once: wrk sends what wrk.format gives as long as there is no function `request`.
+    script.write_text(f"wrk.format = function() return {json.dumps(CRLF.join(lines))} end" + WRK_REPORT)
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, f"http://127.0.0.1:{port}{path}"]
+    process = spawn(command, {cpu}, stdout=subprocess.PIPE, text=True)
     text = process.communicate()[0]
     if process.returncode != 0:
         raise RuntimeError(f"wrk failed: {text}")

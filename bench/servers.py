@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """How bench/run starts each server: one generated configuration for each, as alike as they can be: one
-worker process (Apache prefork: one for each connection), the same file of 1 KiB, no access log, keep-alive
-without a limit on requests, everything else as the server's makers ship it.
+worker process (Apache prefork: one for each connection), the same files, no access log, keep-alive
+without a limit on requests, what its makers recommend for speed (nginx: sendfile with tcp_nopush, descriptors
+cached; lighttpd: sendfile, the state of files cached), everything else as they ship it.
 """
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -58,16 +60,26 @@ class Server:
             self.held.close()
 
 
+@contextlib.contextmanager
+def started(server):
+    try:
+        yield server
+    finally:
+        if server:
+            server.stop()
+
+
 def own(name, command, cpus, folder):
     """One of the programs in bench/, which print their port."""
     return Server(name, command, None, cpus, folder, stdout=subprocess.PIPE)
 
 
-def musterd_http(port, root, workers=1):
+def musterd_http(port, root, workers=1, access_log=None, log_format=None):
+    log = f'; access-log "{access_log}"; access-log-format {log_format}' if access_log else ""
     return f"""
 service www {{
     listen 127.0.0.1:{port}
-    handler http {{ root {root} }}
+    handler http {{ root {root}{log} }}
     workers {workers}
     connections {SLOTS}
     timeout {{ header 60s; idle 10min }}
@@ -98,7 +110,8 @@ events {{ worker_connections {SLOTS}; }}
 http {{
     access_log off;
     sendfile on;
-    open_file_cache max=100;
+    tcp_nopush on;
+    open_file_cache max=100 inactive=600s;
     keepalive_requests 1000000000;
     keepalive_timeout 600s;
     client_body_temp_path {folder}/nginx-1; proxy_temp_path {folder}/nginx-2;
@@ -138,6 +151,8 @@ server.max-connections = {IDLE_CONNECTIONS}
 server.max-keep-alive-requests = 1000000000
 server.max-keep-alive-idle = 600
 server.listen-backlog = 4096
+server.network-backend = "sendfile"
+server.stat-cache-engine = "simple"
 """
 
 

@@ -9,7 +9,7 @@
  *     GO               ------------------------> listeners enter its epoll: it accepts
  *     PAUSE            ------------------------> leaves its listeners until the next GO, serves what it has
  *     CLOSING          ------------------------> goes on, but says it is not ready any more (mu_is_ready)
- *     REOPEN + fd      ------------------------> writes to this log from now on
+ *     REOPEN + fd      ------------------------> writes to this log, or output, from now on
  *     TRY_ACCEPT       ------------------------> one accept4 on each listener
  *                      <------------------------ EXPIRED (why): would be replaced; serves on until DRAIN
  *     SIGUSR2          ------------------------> writes down where it is, in a signal handler:
@@ -38,7 +38,11 @@ enum record_type {
 	RECORD_GO = 2,    /* master: accept */
 	RECORD_DRAIN = 3, /* master: finish; value: milliseconds it may take; flags: RECORD_* */
 	RECORD_TRY_ACCEPT = 4, /* master: a connection may have been left behind */
-	RECORD_REOPEN = 5, /* master: carries a descriptor of the log; value: log_target_encode */
+	/*
+	 * master: carries a descriptor. flags 0: of the log; value: log_target_encode. flags n: of what takes the
+	 * place of worker_args.output[n - 1]; value: 0.
+	 */
+	RECORD_REOPEN = 5,
 	/* worker: leaves in order; value: connections that the drain limit cut */
 	RECORD_GOODBYE = 6,
 	RECORD_PAUSE = 7,   /* master: accept nothing until GO */
@@ -87,6 +91,8 @@ struct worker_args {
 	int control;         /* our end of the socketpair */
 	const int *listener; /* given: bound and, by the time of GO, listening; non-blocking */
 	size_t listeners;
+	const int *
+		output; /* given: of each output of the service, opened for appending; numbers stay */
 	struct board *board; /* of the pool: this worker writes slot[number - 1] alone */
 	int number;          /* from 1 on */
 	unsigned generation;

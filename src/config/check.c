@@ -305,6 +305,19 @@ static void resolve_control(struct check *check, const struct core *core)
 
 /* ---------------------------------------------------------------------- the handler's block ---- */
 
+static void check_outputs(struct check *check, const struct service_conf *service)
+{
+	char reason[RESOLVER_REASON_MAX];
+
+	for (size_t i = 0; i < service->outputs; i++) {
+		const struct conf_output *output = &service->output[i];
+
+		if (resolver_file(check->resolver, RESOLVER_OUTPUT, output->path, reason) < 0)
+			conf_error(check->context, &output->at, "%s `%s`: %s", output->directive,
+				   output->path, reason);
+	}
+}
+
 static void resolve_block(struct check *check, struct service_conf *service)
 {
 	const struct mu_module *const *modules = check->config->modules;
@@ -318,6 +331,9 @@ static void resolve_block(struct check *check, struct service_conf *service)
 		return;
 	path = module_paths(context, modules, service->module, service->handler, block,
 			    &service->files);
+	service->output = module_outputs(context, modules, service->module, service->handler, block,
+					 &service->outputs);
+	check_outputs(check, service);
 	if (resolver_is_live(check->resolver) &&
 	    !module_check(context, modules, service->module, service->handler, block))
 		return;

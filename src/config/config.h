@@ -89,6 +89,13 @@ struct conf_file {
 	const char *identity; /* of what was there; "" when it was no regular file */
 };
 
+/* A file that the service's workers append to (MU_OUTPUT). */
+struct conf_output {
+	const char *path;
+	const char *directive;
+	struct conf_place at;
+};
+
 struct service_conf {
 	const char *name;
 	struct conf_place at;
@@ -104,6 +111,8 @@ struct service_conf {
 	const struct conf_node *handler; /* the handler directive with its block, as tokens */
 	const struct conf_file *file;    /* that the block names */
 	size_t files;
+	const struct conf_output *output; /* each path once */
+	size_t outputs;
 
 	int workers_min, workers_max; /* equal: static */
 	int spare_min, spare_max;     /* dynamic pools */

@@ -8,6 +8,8 @@
 #include "config/core.h"
 #include "config/parser.h"
 
+#include <string.h>
+
 struct mu_report {
 	const struct schema *schema;
 	const struct mu_module *module;
@@ -172,4 +174,57 @@ const char *const *module_paths(struct conf_context *context,
 		schema_visit(&visitor, module->directives, handler->child, block, "", "");
 	*n_r = paths.n;
 	return paths.path;
+}
+
+/* ------------------------------------------------------------------------------------- outputs ---- */
+
+struct outputs {
+	const struct conf_node *handler;
+	struct conf_output *output;
+	size_t n;
+};
+
+static bool has_output(const struct outputs *outputs, const char *path)
+{
+	for (size_t i = 0; i < outputs->n; i++)
+		if (strcmp(outputs->output[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+static void add_output(const struct schema_visitor *visitor, const struct mu_directive *directive,
+		       const struct conf_node *node, const char *name, const void *field)
+{
+	struct outputs *outputs = visitor->arg;
+	const char *path = directive->type == MU_OUTPUT ? *(const char *const *)field : NULL;
+	struct conf_output *grown;
+
+	(void)name;
+	if (!path || has_output(outputs, path))
+		return;
+	grown = schema_grow(visitor->schema, outputs->output, outputs->n, 1, sizeof(*grown));
+	if (!grown)
+		return;
+	grown[outputs->n++] = (struct conf_output){
+		.path = path,
+		.directive = directive->name,
+		.at = *value_place(node ? node : outputs->handler),
+	};
+	outputs->output = grown;
+}
+
+const struct conf_output *module_outputs(struct conf_context *context,
+					 const struct mu_module *const *modules,
+					 const struct mu_module *module,
+					 const struct conf_node *handler, const void *block,
+					 size_t *n_r)
+{
+	const struct schema schema = { context, core_directives, modules };
+	struct outputs outputs = { .handler = handler };
+	const struct schema_visitor visitor = { &schema, add_output, &outputs };
+
+	if (module->directives)
+		schema_visit(&visitor, module->directives, handler->child, block, "", "");
+	*n_r = outputs.n;
+	return outputs.output;
 }

@@ -21,4 +21,11 @@ const char *const *module_paths(struct conf_context *context,
 				const struct mu_module *module, const struct conf_node *handler,
 				const void *block, size_t *n_r);
 
+/* The files that it appends to, in the order of the table, each path once, at its first place. NULL: *n_r is 0. */
+const struct conf_output *module_outputs(struct conf_context *context,
+					 const struct mu_module *const *modules,
+					 const struct mu_module *module,
+					 const struct conf_node *handler, const void *block,
+					 size_t *n_r);
+
 #endif

@@ -14,6 +14,7 @@ enum { RESOLVER_REASON_MAX = 512, RESOLVER_ADDRESSES_MAX = 64, RESOLVER_IDENTITY
 enum resolver_file {
 	RESOLVER_LOG,     /* can be written, or made */
 	RESOLVER_PIDFILE, /* the same */
+	RESOLVER_OUTPUT,  /* the same */
 	RESOLVER_CONTROL, /* a socket can be made there */
 	RESOLVER_CHROOT   /* is a folder */
 };

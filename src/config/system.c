@@ -184,6 +184,8 @@ static int check_writable(const char *path, char *reason_r)
 	if (stat(path, &st) == 0) {
 		if (S_ISDIR(st.st_mode))
 			return fail(reason_r, "is a folder, not a file");
+		if (S_ISSOCK(st.st_mode))
+			return fail(reason_r, "is a socket, not a file");
 		if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
 			return fail(reason_r, "cannot be written: %s", strerror(errno));
 		return 0;

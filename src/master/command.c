@@ -77,19 +77,14 @@ static void run_stop(struct master *master, const struct control_request *reques
 static void run_reopen(struct master *master, const struct control_request *request,
 		       struct control_outcome *outcome)
 {
-	const struct log_target *log = &master->config->log;
+	enum log_kind kind = master->config->log.kind;
 
 	(void)request;
-	if (logs_reopen(master) < 0) {
+	if (!logs_reopen(master, outcome->text))
 		outcome->word = CONTROL_REFUSED;
-		fprintf(outcome->text, "cannot open %s, the old log is used on: %s", log->path,
-			strerror(errno));
-	} else if (log->kind == LOG_TO_FILE) {
-		fprintf(outcome->text, "%s opened anew", log->path);
-	} else {
+	if (kind != LOG_TO_FILE)
 		fprintf(outcome->text, "the log is %s: nothing to open anew",
-			log->kind == LOG_TO_SYSLOG ? "syslog" : "standard error");
-	}
+			kind == LOG_TO_SYSLOG ? "syslog" : "standard error");
 }
 
 /* ---------------------------------------------------------------------------- one service ---- */

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which log the master and its workers write to: opened for a new generation before it is known whether
- * that will serve, and opened anew after a rotation. Writing lines is base/log.h's.
+ * that will serve, and opened anew after a rotation, as what else they write is (outputs.h). Writing lines is
+ * base/log.h's.
  */
 #include "base/fd.h"
 #include "base/log.h"
+#include "master/outputs.h"
 #include "master/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -67,25 +71,83 @@ static void reopen_prepared(struct reload *reload)
 	reload->log_fd = fd;
 }
 
-int logs_reopen(struct master *master)
-{
-	struct pool *pool;
-	bool is_file = master->config && master->config->log.kind == LOG_TO_FILE;
-	int fd = is_file ? open_file_of(master->config) : -1;
-	int failed = is_file && fd < 0 ? errno : 0;
+/* Into the log, and as a line to whoever asked; asked NULL: nobody did. */
+static void tell(FILE *asked, int level, const char *format, ...)
+	__attribute__((__format__(__printf__, 3, 4)));
 
-	if (fd >= 0) {
-		log_replace_fd(fd);
-		log_notice("%s opened anew", master->config->log.path);
+static void tell(FILE *asked, int level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_vline(level, format, args);
+	va_end(args);
+	if (!asked)
+		return;
+	va_start(args, format);
+	vfprintf(asked, format, args);
+	va_end(args);
+	fputc('\n', asked);
+}
+
+/* Each for itself: one that cannot be opened goes on as it is. What an old generation writes to matters to it alone. */
+static bool reopen_outputs(struct pool *pool, FILE *asked)
+{
+	const struct service_conf *service = pool->service;
+	bool serves = pool->phase == POOL_SERVING, ok = true;
+
+	for (size_t i = 0; i < service->outputs; i++) {
+		const struct conf_output *output = &service->output[i];
+		const char *reason;
+		int fd = output_open(output->path, &reason);
+
+		if (fd >= 0) {
+			pool_replace_output(pool, i, fd);
+			if (serves)
+				tell(asked, LOG_NOTICE, "service %s: %s opened anew", service->name,
+				     output->path);
+			continue;
+		}
+		tell(serves ? asked : NULL, LOG_ERR,
+		     "service %s: cannot open %s %s, the old file is used on: %s", service->name,
+		     output->directive, output->path, reason);
+		ok &= !serves;
 	}
+	return ok;
+}
+
+static bool reopen_own(const struct master *master, FILE *asked)
+{
+	const struct log_target *log = &master->config->log;
+	int fd;
+
+	if (log->kind != LOG_TO_FILE)
+		return true;
+	fd = log_open_target(log);
+	if (fd < 0) {
+		tell(asked, LOG_ERR, "cannot open %s, the old log is used on: %s", log->path,
+		     strerror(errno));
+		return false;
+	}
+	log_replace_fd(fd);
+	tell(asked, LOG_NOTICE, "%s opened anew", log->path);
+	return true;
+}
+
+bool logs_reopen(struct master *master, FILE *asked)
+{
+	bool ok = !master->config || reopen_own(master, asked);
+	struct pool *pool;
+
 	reopen_prepared(&master->reload);
 	/* Each generation has its own idea of where its log is. */
 	TAILQ_FOREACH (pool, &master->pools, link) {
-		fd = open_file_of(pool->config);
+		int fd = open_file_of(pool->config);
+
 		if (fd >= 0)
 			pool_reopen(pool, &pool->config->log, fd);
 		fd_close(&fd);
+		ok &= reopen_outputs(pool, asked);
 	}
-	errno = failed;
-	return failed ? -1 : 0;
+	return ok;
 }

@@ -5,6 +5,7 @@
  */
 #include "master/pool.h"
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "master/state.h"
 
@@ -114,20 +115,33 @@ void pool_kill(struct pool *pool, int signal, const char *because, int64_t now)
 		begin_end(pool, now);
 }
 
-void pool_reopen(struct pool *pool, const struct log_target *target, int fd)
+/* what: for the log, "the new log". */
+static void hand_out(struct pool *pool, const char *what, uint32_t flags, int64_t value, int fd)
 {
 	for (size_t i = 0; i < pool->board.slots; i++) {
 		struct worker *worker = &pool->worker[i];
 
-		if (worker->control.fd < 0 || record_send(worker->control.fd, RECORD_REOPEN, 0,
-							  log_target_encode(target), fd) == 0)
+		if (worker->control.fd < 0 ||
+		    record_send(worker->control.fd, RECORD_REOPEN, flags, value, fd) == 0)
 			continue;
 		/* It may have died already, and is reaped next. */
 		if (errno != EPIPE && errno != ECONNRESET)
-			log_warning("cannot hand the new log to worker %s %d (pid %d): %s",
+			log_warning("cannot hand %s to worker %s %d (pid %d): %s", what,
 				    pool->service->name, worker->number, (int)worker->pid,
 				    strerror(errno));
 	}
+}
+
+void pool_reopen(struct pool *pool, const struct log_target *target, int fd)
+{
+	hand_out(pool, "the new log", 0, log_target_encode(target), fd);
+}
+
+void pool_replace_output(struct pool *pool, size_t i, int fd)
+{
+	hand_out(pool, pool->service->output[i].path, (uint32_t)i + 1, 0, fd);
+	fd_close(&pool->output[i]);
+	pool->output[i] = fd;
 }
 
 void pool_tell(struct pool *pool, enum record_type type)

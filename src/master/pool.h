@@ -61,6 +61,7 @@ struct pool {
 	struct open_listener **listener; /* given back when the pool leaves them */
 	int *listener_fd;
 	size_t listeners;
+	int *output; /* the file open for each of service->output */
 
 	struct board board;
 	struct worker *worker; /* worker[0 .. board.slots) */
@@ -93,13 +94,14 @@ struct pool *pool_new(struct master *master, struct config *config,
 		      const struct service_conf *service, unsigned generation, char **error_r);
 struct saved_pool;
 /*
- * Takes over a pool that the program before us had: its board (given), its counters, and these listeners, each
- * with a reference. Its workers are the caller's to fill in. NULL with *error_r malloc'd: what was taken over already
+ * Takes over a pool that the program before us had: its board (given), its counters, these listeners, each with a
+ * reference, and the outputs (given: malloc'd, in the service's order). Its workers are the caller's to fill in. NULL with *error_r malloc'd: what was taken over already
  * is not given back, the master has to end.
  */
 struct pool *pool_adopt(struct master *master, struct config *config,
 			const struct service_conf *service, const struct saved_pool *saved,
-			struct open_listener *const *listener, size_t listeners, char **error_r);
+			struct open_listener *const *listener, size_t listeners, int *output,
+			char **error_r);
 /* What all workers of this service did; made where there is none yet. NULL with ENOMEM. */
 struct totals *totals_of(struct master *master, const char *service);
 /* The pool has no worker any more. */
@@ -147,6 +149,8 @@ bool pool_pause(struct pool *pool, bool paused);
 void pool_end_full(struct pool *pool);
 /* All workers log to this target from now on, by this descriptor (borrowed). */
 void pool_reopen(struct pool *pool, const struct log_target *target, int fd);
+/* All workers write to this file (given) as output i of the service from now on. */
+void pool_replace_output(struct pool *pool, size_t i, int fd);
 
 /* Sends all that serve a record that has nothing to say but its type. */
 void pool_tell(struct pool *pool, enum record_type type);

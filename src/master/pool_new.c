@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Making and unmaking pools, as pool.h says: listeners, scoreboard, places for workers. */
 #include "base/log.h"
+#include "master/outputs.h"
 #include "master/saved.h"
 #include "master/state.h"
 #include "master/watch.h"
@@ -168,6 +169,12 @@ static int take_listeners(struct pool *pool, char **error_r)
 	return note_descriptors(pool);
 }
 
+static int open_outputs(struct pool *pool, char **error_r)
+{
+	pool->output = outputs_open(pool->service, error_r);
+	return pool->output ? 0 : -1;
+}
+
 static int make_workers(struct pool *pool)
 {
 	pool->worker = calloc(pool->board.slots, sizeof(*pool->worker));
@@ -233,7 +240,8 @@ struct pool *pool_new(struct master *master, struct config *config,
 	*error_r = NULL;
 	if (!pool)
 		goto out_of_memory;
-	if (pool->totals && make_places(pool) == 0 && take_listeners(pool, error_r) == 0)
+	if (pool->totals && make_places(pool) == 0 && take_listeners(pool, error_r) == 0 &&
+	    open_outputs(pool, error_r) == 0)
 		return pool;
 	error = errno;
 	for (size_t i = 0; i < pool->listeners; i++)
@@ -277,7 +285,8 @@ static void adopt_queue(struct pool *pool, const struct saved_pool *saved)
 
 struct pool *pool_adopt(struct master *master, struct config *config,
 			const struct service_conf *service, const struct saved_pool *saved,
-			struct open_listener *const *listener, size_t listeners, char **error_r)
+			struct open_listener *const *listener, size_t listeners, int *output,
+			char **error_r)
 {
 	struct pool *pool = pool_make(master, config, service, (unsigned)saved->generation);
 
@@ -285,6 +294,7 @@ struct pool *pool_adopt(struct master *master, struct config *config,
 	if (!pool)
 		goto fail;
 	pool->phase = saved->ending ? POOL_ENDING : POOL_SERVING;
+	pool->output = output;
 	pool->served = saved->served;
 	pool->paused = saved->paused;
 	pool->degraded = saved->degraded;
@@ -318,6 +328,7 @@ void pool_free(struct pool *pool)
 	TAILQ_REMOVE(&pool->master->pools, pool, link);
 	free(pool->worker);
 	board_cleanup(&pool->board);
+	outputs_close(pool->output, pool->service->outputs);
 	free(pool->listener_fd);
 	free(pool->listener);
 	config_unref(pool->config);

@@ -264,7 +264,7 @@ static void make_pools(struct master *master)
 			return;
 	}
 	TAILQ_FOREACH (pool, &master->pools, link)
-		descriptors += (size_t)pool->service->workers_max;
+		descriptors += (size_t)pool->service->workers_max + pool->service->outputs;
 	limits_need_files(descriptors + listeners_count(&master->listeners));
 	master->reload.phase = RELOAD_STARTING;
 }

@@ -51,6 +51,31 @@ static void free_configs(struct config **config, size_t n)
 	free(config);
 }
 
+/* -1: the state has none. */
+static int find_output(const struct saved *saved, size_t pool, const char *path)
+{
+	for (size_t i = 0; i < saved->outputs; i++) {
+		const struct saved_output *output = &saved->output[i];
+
+		if ((size_t)output->pool == pool && strcmp(output->path, path) == 0)
+			return output->fd;
+	}
+	return -1;
+}
+
+/* What the pool's service appends to is all there, and nothing else. */
+static bool has_outputs(const struct saved *saved, size_t pool, const struct service_conf *service)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < saved->outputs; i++)
+		n += (size_t)saved->output[i].pool == pool;
+	for (size_t i = 0; i < service->outputs; i++)
+		if (find_output(saved, pool, service->output[i].path) < 0)
+			return false;
+	return n == service->outputs;
+}
+
 /*
  * The configurations of the state, and each pool's service in them. malloc'd array; NULL with the reason, and the
  * errors of the configuration.
@@ -74,10 +99,13 @@ static struct config **restore_configs(const struct saved *saved,
 	}
 	for (size_t i = 0; i < saved->pools; i++) {
 		const struct saved_pool *pool = &saved->pool[i];
+		const struct service_conf *service =
+			find_service(config[pool->config], pool->service);
 
-		if (!find_service(config[pool->config], pool->service)) {
-			snprintf(reason, RESUME_REASON_MAX, "service %s is in no configuration",
-				 pool->service);
+		if (!service || !has_outputs(saved, i, service)) {
+			snprintf(reason, RESUME_REASON_MAX, "service %s %s", pool->service,
+				 service ? "would write to other files than it does"
+					 : "is in no configuration");
 			goto fail;
 		}
 	}
@@ -260,6 +288,7 @@ static int adopt_pool(struct master *master, const struct saved *saved, size_t i
 	const struct saved_pool *from = &saved->pool[index];
 	const struct service_conf *service = find_service(config[from->config], from->service);
 	struct open_listener **used = calloc(saved->uses + 1, sizeof(*used));
+	int *output = calloc(service->outputs + 1, sizeof(*output));
 	struct pool *pool = NULL;
 	char *error = NULL;
 	size_t n = 0;
@@ -268,8 +297,11 @@ static int adopt_pool(struct master *master, const struct saved *saved, size_t i
 		if ((size_t)saved->use[i].pool == index)
 			used[n++] = listener[saved->use[i].listener];
 	}
-	if (used)
-		pool = pool_adopt(master, config[from->config], service, from, used, n, &error);
+	for (size_t i = 0; output && i < service->outputs; i++)
+		output[i] = find_output(saved, index, service->output[i].path);
+	if (used && output)
+		pool = pool_adopt(master, config[from->config], service, from, used, n, output,
+				  &error);
 	if (!pool)
 		log_err("%s", error ? error : strerror(ENOMEM));
 	free(error);

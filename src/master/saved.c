@@ -366,6 +366,8 @@ static bool indexes_are_good(const struct saved *saved)
 	for (size_t i = 0; i < saved->uses; i++)
 		good &= (size_t)saved->use[i].pool < saved->pools &&
 			(size_t)saved->use[i].listener < saved->listeners;
+	for (size_t i = 0; i < saved->outputs; i++)
+		good &= (size_t)saved->output[i].pool < saved->pools;
 	for (size_t i = 0; good && i < saved->workers; i++) {
 		const struct saved_worker *worker = &saved->worker[i];
 

@@ -95,6 +95,13 @@ struct saved_use {
 	int64_t pool, listener;
 };
 
+/* A file that the pool's workers append to. */
+struct saved_output {
+	int64_t pool;
+	const char *path; /* as its configuration has it */
+	int fd;
+};
+
 struct saved_worker {
 	int64_t pool, number;
 	int64_t phase; /* enum worker_phase */
@@ -141,8 +148,10 @@ struct saved {
 	struct saved_worker *worker;
 	struct saved_control *control;
 	struct saved_client *client;
+	struct saved_output *output;
 	/* How many of each there are; one master, at most one control. */
-	size_t masters, configs, listeners, services, pools, uses, workers, controls, clients;
+	size_t masters, configs, listeners, services, pools, uses, workers, controls, clients,
+		outputs;
 };
 
 /* An empty state: the caller makes the arrays in its arena. NULL with ENOMEM. */

@@ -164,6 +164,12 @@ static const struct field client_fields[] = {
 	STRING(client, line),       STRING(client, answer),
 };
 
+static const struct field output_fields[] = {
+	INDEX(output, pool),
+	STRING(output, path),
+	OPEN(output, fd),
+};
+
 #define KIND(number, record, items, counts, least, most)                                          \
 	{                                                                                         \
 		number, #record, record##_fields, sizeof(record##_fields) / sizeof(struct field), \
@@ -182,4 +188,5 @@ const struct kind saved_kinds[SAVED_KINDS] = {
 	KIND(7, worker, worker, workers, 0, INT_MAX),
 	KIND(8, control, control, controls, 0, 1),
 	KIND(9, client, client, clients, 0, INT_MAX),
+	KIND(10, output, output, outputs, 0, INT_MAX),
 };

@@ -30,7 +30,7 @@ struct kind {
 	size_t least, most; /* how many there may be */
 };
 
-enum { SAVED_FIRST_FD = 3, SAVED_KINDS = 9 };
+enum { SAVED_FIRST_FD = 3, SAVED_KINDS = 10 };
 extern const struct kind saved_kinds[SAVED_KINDS];
 
 #endif

@@ -246,6 +246,10 @@ static void save_pool(struct saved *saved, const struct pool *pool, int64_t conf
 			(struct saved_use){ (int64_t)index,
 					    index_of_listener(&pool->master->listeners,
 							      pool->listener[i]) };
+	for (size_t i = 0; i < pool->service->outputs; i++)
+		saved->output[saved->outputs++] =
+			(struct saved_output){ (int64_t)index, pool->service->output[i].path,
+					       pool->output[i] };
 	for (size_t i = 0; i < pool->board.slots; i++) {
 		if (pool->worker[i].phase != WORKER_NONE)
 			save_worker(saved, &pool->worker[i], index);
@@ -254,7 +258,7 @@ static void save_pool(struct saved *saved, const struct pool *pool, int64_t conf
 
 static int save_pools(struct saved *saved, const struct master *master)
 {
-	size_t pools = 0, uses = 0, workers = 0;
+	size_t pools = 0, uses = 0, workers = 0, outputs = 0;
 	struct configs configs = { 0 };
 	const struct pool *pool;
 
@@ -262,12 +266,14 @@ static int save_pools(struct saved *saved, const struct master *master)
 		pools++;
 		uses += pool->listeners;
 		workers += (size_t)pool_alive(pool);
+		outputs += pool->service->outputs;
 	}
 	saved->pool = arena_alloc(saved->arena, (pools + 1) * sizeof(*saved->pool));
 	saved->use = arena_alloc(saved->arena, (uses + 1) * sizeof(*saved->use));
 	saved->worker = arena_alloc(saved->arena, (workers + 1) * sizeof(*saved->worker));
+	saved->output = arena_alloc(saved->arena, (outputs + 1) * sizeof(*saved->output));
 	configs.config = arena_alloc(saved->arena, (pools + 1) * sizeof(*configs.config));
-	if (!saved->pool || !saved->use || !saved->worker || !configs.config)
+	if (!saved->pool || !saved->use || !saved->worker || !saved->output || !configs.config)
 		return -1;
 	saved->master->config = index_of_config(&configs, master->config);
 	TAILQ_FOREACH (pool, &master->pools, link)

@@ -68,7 +68,7 @@ static void on_hangup(struct master *master, const struct signalfd_siginfo *info
 static void on_reopen(struct master *master, const struct signalfd_siginfo *info)
 {
 	log_signal(info, "reopen the log");
-	logs_reopen(master);
+	logs_reopen(master, NULL);
 }
 
 static void on_upgrade(struct master *master, const struct signalfd_siginfo *info)

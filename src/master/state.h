@@ -162,7 +162,10 @@ bool stop_settle(struct master *master);
 /* logs.c: the descriptor for a configuration's log; what it became in *target_r. -1 with errno. */
 int logs_open(const struct master *master, const struct config *config,
 	      struct log_target *target_r);
-/* 0, or -1 with errno (logged): the running log could not be opened anew. */
-int logs_reopen(struct master *master);
+/*
+ * Opens anew what is written to, here and in the workers, and says so in the log and, a line each, to asked (NULL:
+ * nobody asked). False: the running log or an output of what serves could not be opened, and is as it was.
+ */
+bool logs_reopen(struct master *master, FILE *asked);
 
 #endif

@@ -291,6 +291,7 @@ static pid_t fork_worker(struct pool *pool, struct worker *worker, int control)
 			  .control = control,
 			  .listener = pool->listener_fd,
 			  .listeners = pool->listeners,
+			  .output = pool->output,
 			  .board = &pool->board,
 			  .number = worker->number,
 			  .generation = pool->generation,
@@ -298,13 +299,15 @@ static pid_t fork_worker(struct pool *pool, struct worker *worker, int control)
 			  .refuses = worker->refuses },
 	};
 	struct master *master = pool->master;
-	int *keep = malloc((pool->listeners + 3) * sizeof(*keep));
-	size_t n = pool->listeners;
+	size_t n = pool->listeners, outputs = pool->service->outputs;
+	int *keep = malloc((n + outputs + 3) * sizeof(*keep));
 	pid_t pid;
 
 	if (!keep)
 		return -1;
 	memcpy(keep, pool->listener_fd, n * sizeof(*keep));
+	memcpy(keep + n, pool->output, outputs * sizeof(*keep));
+	n += outputs;
 	keep[n++] = control;
 	keep[n++] = log_fd();
 	if (pool->phase == POOL_STARTING && master->reload.log_fd >= 0)

@@ -2,8 +2,11 @@
 /* The calls of musterd/module.h that are neither reading nor writing. */
 #include "runtime/runtime.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "config/config.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,6 +133,22 @@ int mu_worker_connections(const struct mu_worker *worker)
 bool mu_is_ready(const struct mu_worker *worker)
 {
 	return !worker->draining && !worker->closing;
+}
+
+int mu_output(struct mu_worker *worker, const char *path)
+{
+	for (size_t i = 0; path && i < worker->outputs; i++)
+		if (strcmp(worker->output[i].path, path) == 0)
+			return worker->output_fd[i];
+	errno = EINVAL;
+	return -1;
+}
+
+void mu_wake_after(struct mu_worker *worker, int64_t ms)
+{
+	/* Not from `now`, which may lie back: never earlier than asked for. */
+	if (worker->module->wake)
+		worker->wake_at = clock_earlier(worker->wake_at, clock_ms() + (ms > 0 ? ms : 0));
 }
 
 void mu_log(struct mu_conn *conn, enum mu_level level, const char *format, ...)

@@ -265,6 +265,7 @@ ssize_t conn_recv(struct mu_conn *conn, void *data, size_t len)
 		runtime_tick(worker);
 		atomic_store_explicit(&worker->slot->running_since, worker->now,
 				      memory_order_relaxed);
+		runtime_wake(worker);
 		errno = error;
 	}
 	return n;
@@ -449,6 +450,11 @@ int conn_serve_here(struct mu_conn *conn)
 	if (bytes <= 0) {
 		conn_close(conn);
 		return MU_DONE;
+	}
+	/* Who has its next request here already never lets us wait. */
+	if (worker->wake_at) {
+		runtime_tick(worker);
+		runtime_wake(worker);
 	}
 	conn->state = CONN_SERVING;
 	conn->began = (uint32_t)worker->now;

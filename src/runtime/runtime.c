@@ -60,13 +60,20 @@ int runtime_timeout(const struct mu_worker *worker, int64_t other)
 
 	if (worker->runnable)
 		return 0;
-	if (other && (!at || other < at))
-		at = other;
+	at = clock_earlier(clock_earlier(at, other), worker->wake_at);
 	if (!at)
 		return -1;
 	if (at <= worker->now)
 		return 0;
 	return at - worker->now > INT_MAX ? INT_MAX : (int)(at - worker->now);
+}
+
+void runtime_wake(struct mu_worker *worker)
+{
+	if (!worker->wake_at || worker->now < worker->wake_at)
+		return;
+	worker->wake_at = 0;
+	worker->module->wake(worker->state);
 }
 
 void runtime_event(struct mu_conn *conn, uint32_t events)
@@ -134,6 +141,7 @@ void runtime_finish_turn(struct mu_worker *worker)
 		run_queue(worker);
 	if (worker->timers.n && timers_next(&worker->timers) <= worker->now)
 		run_timers(worker);
+	runtime_wake(worker);
 	while ((conn = worker->doomed)) {
 		worker->doomed = conn->next;
 		conn->next = worker->free;

@@ -81,6 +81,7 @@ struct limits {
 	int64_t slow_ms; /* a longer request is logged; 0: none is */
 };
 
+struct conf_output;
 struct conn_slab;
 
 struct mu_worker {
@@ -94,6 +95,9 @@ struct mu_worker {
 	size_t connections_max;
 	bool direct;
 	bool refuses; /* calls the module's refuse in place of serve; multiplexed */
+	const struct conf_output *output; /* output[i] is written to by output_fd[i] */
+	const int *output_fd;
+	size_t outputs;
 
 	/* Now. */
 	int64_t now; /* clock_ms() */
@@ -105,6 +109,7 @@ struct mu_worker {
 	bool crowded;               /* direct: others wait for the worker that this client holds */
 	bool cutting;               /* the drain limit is over: every wait ends with ECANCELED */
 	int64_t drain_deadline;     /* clock_ms(); 0: none */
+	int64_t wake_at;            /* clock_ms(): of the module's wake; 0: nobody asked */
 	uint64_t cut;
 
 	/* Multiplexed. */
@@ -137,6 +142,8 @@ void runtime_cleanup(struct mu_worker *worker);
 void runtime_tick(struct mu_worker *worker);
 /* How long epoll_wait may sleep, in milliseconds; -1: for ever. `other`: a deadline of the caller's or 0. */
 int runtime_timeout(const struct mu_worker *worker, int64_t other);
+/* Calls the module's wake, if that is due. */
+void runtime_wake(struct mu_worker *worker);
 /* One event of a connection. */
 void runtime_event(struct mu_conn *conn, uint32_t events);
 /* After a batch of events: the runnable, the timers, the doomed. */

@@ -7,8 +7,10 @@
 #include "worker/orphan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 int control_watch(struct worker *worker)
 {
@@ -66,6 +68,19 @@ static void set_paused(struct worker *worker, bool paused)
 		slot_set_state(rt->slot, rt->idle, rt->now);
 }
 
+/* Whoever has the number goes on with it. */
+static void replace_output(const struct worker *worker, size_t n, int fd)
+{
+	const struct service_conf *service = worker->args->service;
+
+	if (fd < 0 || n >= service->outputs)
+		log_warning("the master sent a file for output %zu of %zu", n + 1,
+			    service->outputs);
+	else if (dup3(fd, worker->args->output[n], O_CLOEXEC) < 0)
+		log_err("cannot go on with the new %s: %s", service->output[n].path,
+			strerror(errno));
+}
+
 static void obey(struct worker *worker, const struct record *record, int *fd)
 {
 	switch ((enum record_type)record->type) {
@@ -81,6 +96,10 @@ static void obey(struct worker *worker, const struct record *record, int *fd)
 		worker->try_accept = true;
 		break;
 	case RECORD_REOPEN:
+		if (record->flags) {
+			replace_output(worker, record->flags - 1, *fd);
+			break;
+		}
 		if (*fd >= 0)
 			log_use_encoded(record->value, *fd);
 		*fd = -1;
@@ -135,8 +154,9 @@ void control_wait(struct worker *worker)
 {
 	struct pollfd pollfd = { .fd = worker->args->control, .events = POLLIN };
 
-	if (poll(&pollfd, 1, -1) < 0 && errno != EINTR)
+	if (poll(&pollfd, 1, runtime_timeout(&worker->rt, 0)) < 0 && errno != EINTR)
 		log_err("poll: %s", strerror(errno));
 	runtime_tick(&worker->rt);
+	runtime_wake(&worker->rt);
 	control_read(worker);
 }

@@ -80,6 +80,7 @@ int direct_wait(struct mu_conn *conn, int events, int64_t deadline)
 		atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
 		if (n < 0 && errno != EINTR)
 			return errno;
+		runtime_wake(rt);
 		if (n > 0 && fds[1].revents)
 			control_read(worker);
 		if (worker->orphan)
@@ -145,6 +146,7 @@ static void turn(struct worker *worker)
 	if (worker->try_accept)
 		serve_waiting(worker, 1);
 	worker->try_accept = false;
+	runtime_wake(rt);
 	control_expire(worker);
 	acceptor_turn(&worker->acceptor, worker->args->board, 0, false, rt->now);
 	title_renew(&worker->title, title_state(worker), rt->connections, rt->now);

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Beside the connections: standard ones, log, control, epoll, listeners; what a module keeps open. */
+/* Beside the connections: standard ones, log, control, epoll, listeners, outputs; what a module keeps open. */
 enum { FILES_NEEDED = 12, FILES_SPARE = 64 };
 
 static rlim_t raise_open_files(rlim_t wanted)
@@ -39,7 +39,7 @@ static rlim_t raise_open_files(rlim_t wanted)
 
 size_t privileges_open_files(const struct service_conf *service, size_t connections)
 {
-	size_t overhead = FILES_NEEDED + service->listens;
+	size_t overhead = FILES_NEEDED + service->listens + service->outputs;
 	bool configured = service->nofile >= 0;
 	size_t fit;
 	rlim_t got;

@@ -34,6 +34,9 @@ static void set_up_runtime(struct worker *worker)
 				      .request_ms = service->request_ms,
 				      .park_ms = service->park_ms,
 				      .slow_ms = service->slow_ms };
+	rt->output = service->output;
+	rt->output_fd = worker->args->output;
+	rt->outputs = service->outputs;
 	rt->idle = SLOT_IDLE;
 	rt->busy = SLOT_BUSY;
 	rt->connections_max = (size_t)service->connections;

@@ -253,6 +253,8 @@ static const struct bad_conf bad_confs[] = {
 	{ ROUTES("route a { target x; sign b\nsign halt }"), 3, 6, "go on" },
 	{ ROUTES("route a { target x; sign b; sign \"c\" halt }"), 2, 38, "go on" },
 	{ ROUTES("route b { target x }\nroute away { target halt }"), 3, 7, "stay here" },
+	{ ROUTES("output a\nroute a { target x; record /missing/x }"), 3, 28,
+	  "record `/missing/x`: *" },
 	{ ROUTES("word x; size 14"), 2, 6, "not this word" },
 	{ ROUTES("size 14"), 1, 36, "not this word" },
 	{ "service a { " LISTEN "\nhandler full { color red\ninner { depth 9 } } }", 3, 15,

@@ -27,6 +27,7 @@ struct fixture_route {
 		int64_t width;
 	} road;
 	struct mu_blocks stop;
+	const char *record;
 };
 
 struct fixture_config {
@@ -68,6 +69,7 @@ static const struct mu_directive fixture_route[] = {
 	{ "road", MU_BLOCK, offsetof(struct fixture_route, road), .block = fixture_road },
 	{ "stop", MU_BLOCKS, offsetof(struct fixture_route, stop), .block = fixture_stop,
 	  .block_size = sizeof(struct fixture_stop) },
+	{ "record", MU_OUTPUT, offsetof(struct fixture_route, record), .help = "a file" },
 	{ "weight", MU_INT, offsetof(struct fixture_route, weight), "1", 1, 100,
 	  .help = "its share" },
 	{ "target", MU_STRING, offsetof(struct fixture_route, target), .required = true,

@@ -123,6 +123,8 @@ static inline struct saved *fixture_state(void)
 		{ 41, 2, 9, 200, 0, 1, "upgrade\n", "" },
 		{ 42, 1, 0, 201, 1000, 0, "stat", "ok" },
 	};
+	static const struct saved_output output[] = { { 1, "/var/log/www", 50 },
+						      { 0, "/var/log/www", 51 } };
 	struct saved *saved = saved_new();
 	struct arena *arena = saved->arena;
 
@@ -136,6 +138,8 @@ static inline struct saved *fixture_state(void)
 	saved->configs = saved->clients = 2;
 	saved->listeners = 3;
 	fixture_pools(saved);
+	saved->output = memcpy(arena_alloc(arena, sizeof(output)), output, sizeof(output));
+	saved->outputs = 2;
 	return saved;
 }
 

@@ -196,6 +196,50 @@ START_TEST(a_long_line_is_shown_around_the_error)
 }
 END_TEST
 
+START_TEST(outputs_are_listed_once_each_with_their_place)
+{
+	struct config *config = load("service a { listen *:1\nhandler full {\n"
+				     "route a { target x; record /tmp/b }\noutput /tmp/a\n"
+				     "route b { target x; record /tmp/a }\n"
+				     "route c { target x; record /tmp/c }\n} }\n"
+				     "service b { listen *:2; handler echo }\n");
+	const struct service_conf *service;
+
+	ck_assert_ptr_nonnull(config);
+	service = config->service[0];
+	ck_assert_uint_eq(service->outputs, 3);
+	ck_assert_str_eq(service->output[0].path, "/tmp/b");
+	ck_assert_str_eq(service->output[0].directive, "record");
+	ck_assert_int_eq(service->output[0].at.line, 3);
+	ck_assert_int_eq(service->output[0].at.column, 28);
+	ck_assert_str_eq(service->output[1].path, "/tmp/a");
+	ck_assert_int_eq(service->output[1].at.line, 5);
+	ck_assert_str_eq(service->output[2].path, "/tmp/c");
+	ck_assert_uint_eq(config->service[1]->outputs, 0);
+	/* It was only looked at. */
+	ck_assert_int_eq(service->files, 0);
+	config_unref(config);
+}
+END_TEST
+
+START_TEST(an_output_must_be_a_file_that_can_be_written)
+{
+	char text[PATH_MAX + 200];
+
+	snprintf(text, sizeof(text),
+		 "service a { listen *:1; handler full {\n output %s/x\n"
+		 "route a { target x; record . }; route b { target x; record no/such/x } } }",
+		 folder);
+	ck_assert_ptr_null(load(text));
+	ck_assert_uint_eq(errors.total, 2);
+	expect_error(0, "test.conf", 3, "is a folder, not a file");
+	ck_assert_ptr_nonnull(strstr(errors.error[1].message, "No such file or directory"));
+	/* Nothing is made by looking. */
+	snprintf(text, sizeof(text), "%s/x", folder);
+	ck_assert_int_eq(access(text, F_OK), -1);
+}
+END_TEST
+
 START_TEST(a_file_that_is_not_there_is_an_error)
 {
 	ck_assert_ptr_null(config_load("/no/such/file.conf", fixture_modules, &errors));
@@ -769,6 +813,8 @@ int main(void)
 	tcase_add_test(tcase, all_errors_come_at_once_sorted_up_to_twenty);
 	tcase_add_test(tcase, errors_are_shown_with_their_line_and_a_caret);
 	tcase_add_test(tcase, a_long_line_is_shown_around_the_error);
+	tcase_add_test(tcase, outputs_are_listed_once_each_with_their_place);
+	tcase_add_test(tcase, an_output_must_be_a_file_that_can_be_written);
 	tcase_add_test(tcase, a_file_that_is_not_there_is_an_error);
 	tcase_add_test(tcase, a_file_that_is_too_large_is_an_error);
 	tcase_add_test(tcase, too_many_directives_are_an_error);

@@ -31,6 +31,7 @@ static const struct row {
 	{ "w/\"x\"", false },
 	{ "W/", false },
 	{ "W/x", false },
+	{ "W\"x\"", false },
 	{ "\"a\" x", false },
 	{ "\"a,\"x\"", false },
 	{ "**", false },

@@ -126,11 +126,21 @@ START_TEST(a_client_gets_what_the_table_says)
 }
 END_TEST
 
+START_TEST(a_coding_has_the_name_of_the_registry)
+{
+	ck_assert_str_eq(encoding_name(ENCODING_IDENTITY), "identity");
+	ck_assert_str_eq(encoding_name(ENCODING_GZIP), "gzip");
+	ck_assert_str_eq(encoding_name(ENCODING_BR), "br");
+	ck_assert_str_eq(encoding_name(ENCODING_ZSTD), "zstd");
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("http_encoding");
 
 	tcase_add_loop_test(tcase, a_client_gets_what_the_table_says, 0,
 			    (int)(sizeof rows / sizeof *rows));
+	tcase_add_test(tcase, a_coding_has_the_name_of_the_registry);
 	return unit_main("http_encoding", tcase);
 }

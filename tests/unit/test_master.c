@@ -47,7 +47,7 @@ static void set_limits(struct service_conf *service)
 	if (strcmp(name, "slow") == 0)
 		service->slow_ms = 200;
 	if (strcmp(name, "dozing") == 0)
-		service->boot_ms = 200;
+		service->boot_ms = 3000;
 	/* All that looks at slots has a reason to. */
 	if (strcmp(name, "scribbling") == 0) {
 		service->connections = 4;
@@ -949,7 +949,7 @@ START_TEST(a_worker_that_is_not_ready_in_time_says_its_last_error)
 {
 	start("dozing 1 1 1000\n");
 	wait_for("start failed: worker dozing 1 ");
-	ck_assert_ptr_nonnull(strstr(stage.line, "the boot limit passed (200ms); its last error: "
+	ck_assert_ptr_nonnull(strstr(stage.line, "the boot limit passed (3s); its last error: "
 						 "no moon? in sight"));
 	ck_assert_int_eq(wait_for_exit(), EX_TEMPFAIL);
 }

@@ -56,6 +56,10 @@ static void is_the_fixture(const struct saved *saved)
 	ck_assert_int_eq(worker[0].deadline, 777);
 	ck_assert_int_eq(worker[2].control, -1);
 	ck_assert_int_eq(worker[2].pid, 102);
+	ck_assert_uint_eq(saved->outputs, 2);
+	ck_assert_int_eq(saved->output[0].pool, 1);
+	ck_assert_str_eq(saved->output[1].path, "/var/log/www");
+	ck_assert_int_eq(saved->output[1].fd, 51);
 	ck_assert_uint_eq(saved->clients, 2);
 	ck_assert_int_eq(saved->client[1].uid, 1000);
 	ck_assert_str_eq(saved->client[1].line, "stat");
@@ -192,6 +196,7 @@ enum damage {
 	A_USE_BY_NO_POOL,
 	A_WORKER_OF_NO_POOL,
 	A_WORKER_ABOVE_THE_SLOTS,
+	AN_OUTPUT_OF_NO_POOL,
 	A_WORKER_TWICE,
 	A_PROCESS_TWICE,
 	A_DESCRIPTOR_TWICE,
@@ -216,6 +221,7 @@ static const char *const because[DAMAGES] = {
 	[A_USE_BY_NO_POOL] = "index",
 	[A_WORKER_OF_NO_POOL] = "index",
 	[A_WORKER_ABOVE_THE_SLOTS] = "index",
+	[AN_OUTPUT_OF_NO_POOL] = "index",
 	[A_WORKER_TWICE] = "a worker stands there twice",
 	[A_PROCESS_TWICE] = "a process stands there twice",
 	[A_DESCRIPTOR_TWICE] = "a descriptor stands there twice",
@@ -254,6 +260,9 @@ static void damage(struct saved *saved, enum damage damage)
 		break;
 	case A_WORKER_ABOVE_THE_SLOTS:
 		saved->worker[2].number = 41;
+		break;
+	case AN_OUTPUT_OF_NO_POOL:
+		saved->output[1].pool = 2;
 		break;
 	case A_WORKER_TWICE:
 		saved->worker[2].number = 1;
@@ -349,7 +358,7 @@ START_TEST(all_descriptors_are_found)
 	saved->controls = 0;
 	sum = 0;
 	ck_assert_int_eq(saved_each_fd(saved, sum_up, &sum), 0);
-	ck_assert_int_eq(sum, 3 + 4 + 5 + 6 + 10 + 11 + 12 + 20 + 21 + 30 + 31 + 41 + 42);
+	ck_assert_int_eq(sum, 3 + 4 + 5 + 6 + 10 + 11 + 12 + 20 + 21 + 30 + 31 + 41 + 42 + 50 + 51);
 	saved_free(saved);
 }
 END_TEST

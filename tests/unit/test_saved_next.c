@@ -75,7 +75,7 @@ START_TEST(a_value_that_its_version_must_have_is_missed)
 	char *bytes;
 
 	/* The last record is the last worker's; its last value is a descriptor. */
-	saved->controls = saved->clients = 0;
+	saved->controls = saved->clients = saved->outputs = 0;
 	bytes = saved_encode(saved, &len);
 	saved_free(saved);
 	for (size_t at = HEAD_LENGTH, record; at < len; at += record) {

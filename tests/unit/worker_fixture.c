@@ -61,6 +61,7 @@ static void run_child(struct worker_fixture *fixture, int control, int log)
 				    .control = control,
 				    .listener = &fixture->listener,
 				    .listeners = 1,
+				    .output = fixture->output,
 				    .board = &fixture->board,
 				    .number = fixture->number,
 				    .generation = 1,

@@ -19,8 +19,9 @@ struct worker_fixture {
 	bool has_master;             /* the worker's parent is another process than the test */
 	struct board board;
 	int listener, port;
-	int control; /* the master's end */
-	int log;     /* what the worker logs can be read here */
+	int output[2]; /* of the service's outputs, if it has any; set by the test */
+	int control;   /* the master's end */
+	int log;       /* what the worker logs can be read here */
 	pid_t pid;
 	pid_t master; /* has_master */
 	char logged[65536];

@@ -32,7 +32,7 @@ bool condition_etag_matches(const char *value, size_t len, const char *etag, siz
 		const char *close;
 		bool usable = true;
 
-		if (*p == ' ' || *p == '\t' || *p == ',') {
+		if (octet_is_blank(*p) || *p == ',') {
 			p++;
 			continue;
 		}

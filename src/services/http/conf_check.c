@@ -70,10 +70,11 @@ static void check_label(struct check *check, const char *label, enum layer_kind 
 	static const char forms[] = "/PREFIX, *SUFFIX or =/PATH";
 	const char *wrong = check_foreign(label);
 
-	if (wrong)
+	if (!*label)
+		FAIL(check, NULL, "a location needs a path: %s", forms);
+	else if (wrong)
 		FAIL_WORD(check, label, "location `%s`: %s; write %s", label, wrong, forms);
-	else if (!*label || (kind == LAYER_PREFIX && label[0] != '/') ||
-		 (kind == LAYER_EXACT && !*text))
+	else if ((kind == LAYER_PREFIX && label[0] != '/') || (kind == LAYER_EXACT && !*text))
 		FAIL_WORD(check, label, "`%s` is no location: %s", label, forms);
 	else if (kind == LAYER_SUFFIX &&
 		 (!*text || strpbrk(text, "*?%") || check_has_control(text, "")))
@@ -119,7 +120,9 @@ static void check_name(struct check *check, struct label *label, const char *nam
 	*label = (struct label){
 		.kind = LAYER_BASE, .text = name, .len = strlen(name), .turn = turn, .word = name
 	};
-	if (wrong)
+	if (wrong && !*name)
+		FAIL(check, NULL, "%s", wrong);
+	else if (wrong)
 		FAIL_WORD(check, name, "host `%s`: %s", name, wrong);
 }
 

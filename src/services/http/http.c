@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The website service: the module and its directives, and the loop that takes one request after the
- * other off a connection and has it answered. What a request is stands in request.c, what a path
- * stands for in site.c, how it is sent in response.c.
+ * The website service: the module, and the loop that takes one request after the other off a connection
+ * and has it answered. What a request is stands in request.c, what is answered in answer.c, what a path stands for
+ * in site.c, how it is sent in response.c.
  *
  * In the steady state a request costs one receive (the runtime's) and one send: after an answer the
  * loop does not look for more input, it parks.
@@ -10,15 +10,11 @@
 #include "services/builtin.h"
 
 #include "services/http/body.h"
-#include "services/http/condition.h"
-#include "services/http/conf.h"
-#include "services/http/path.h"
-#include "services/http/request.h"
-#include "services/http/response.h"
-#include "services/http/site.h"
+#include "services/http/exchange.h"
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 /* So many buffered requests are answered before other connections have their turn. */
 enum { PIPELINE_TURN = 32 };
@@ -26,42 +22,95 @@ enum { PIPELINE_TURN = 32 };
 /* What the connection's word holds over parks. */
 enum {
 	WORD_BLANK = 1,   /* empty lines have come without a request */
-	WORD_REQUEST = 2, /* and above: requests, where they are counted */
+	WORD_REQUEST = 2, /* and above: requests */
 };
 
-/* One request and what is known about it. */
-struct exchange {
-	struct mu_conn *conn;
-	struct site *site;
-	struct request request;
-	const char *data; /* what the request's slices are of */
-	struct response response;
-	bool unread; /* input may follow that nobody will read: linger */
-};
+static int64_t nanoseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
 
 static void begin_response(struct exchange *x)
 {
-	site_turn(x->site);
-	x->response.conn = x->conn;
-	x->response.date = x->site->date;
-	x->response.server = x->site->file.server;
-	x->response.now = x->site->now;
-	x->response.without_content = x->request.method == METHOD_HEAD;
+	struct site *site = x->site;
+
+	site_turn(site);
+	x->encoding = NULL;
+	x->unlogged = !site->log;
+	x->response = (struct response){
+		.conn = x->conn,
+		.date = site->date,
+		.server = site->file.server,
+		.now = site->now,
+		.end = x->end,
+		.without_content = x->request.method == METHOD_HEAD,
+		.fields = "",
+		.timed = site->log,
+	};
+}
+
+/* A line for what was answered, whether all of it arrived or not. data_len: how much of x->data there is. */
+static void log_exchange(struct exchange *x, size_t data_len)
+{
+	struct access_entry entry;
+
+	if (x->unlogged || !x->response.status)
+		return;
+	entry = (struct access_entry){
+		.conn = x->conn,
+		.request = &x->request,
+		.data = x->data,
+		.data_len = data_len,
+		.encoding = x->encoding,
+		.status = x->response.status,
+		.bytes = x->response.bytes,
+		.t_start = x->start,
+		.t_first = x->response.first_byte,
+		.t_end = nanoseconds(),
+		.count = mu_word(x->conn) / WORD_REQUEST,
+	};
+	access_log_add(x->site->log, &entry);
+}
+
+/* Called as the first bytes of a request are there. */
+static void begin_request(struct exchange *x)
+{
+	request_init(&x->request);
+	mu_set_word(x->conn, mu_word(x->conn) + WORD_REQUEST);
+	if (x->site->log)
+		x->start = nanoseconds();
 }
 
 /* Answers a request that is refused as a whole: the end of the connection. */
 static int refuse(struct exchange *x)
 {
+	const char *data;
+	bool answered;
+
 	mu_set_limit(x->conn, MU_REQUEST);
+	x->end = RESPONSE_CLOSE;
 	begin_response(x);
-	x->response.end = RESPONSE_CLOSE;
 	mu_log(x->conn, MU_INFO, "request refused with %d: %s", x->request.status,
 	       x->request.reason);
-	if (response_status(&x->response, x->request.status, "") == 0) {
+	answered = response_status(&x->response, x->request.status, "") == 0;
+	log_exchange(x, mu_buffered(x->conn, &data));
+	if (answered) {
 		mu_count_request(x->conn);
 		mu_linger(x->conn);
 	}
 	return MU_DONE;
+}
+
+/* The client's time limit ran out: it is told so if that needs no waiting. */
+static void refuse_late(struct exchange *x, size_t len)
+{
+	x->end = RESPONSE_CLOSE;
+	begin_response(x);
+	response_last_words(&x->response, 408);
+	log_exchange(x, len);
 }
 
 /*
@@ -85,11 +134,8 @@ static bool receive_head(struct exchange *x)
 			request_too_large(&x->request);
 			state = REQUEST_BAD;
 		} else if (n < 0) {
-			if (errno == ETIMEDOUT) {
-				begin_response(x);
-				x->response.end = RESPONSE_CLOSE;
-				response_last_words(&x->response, 408);
-			}
+			if (errno == ETIMEDOUT)
+				refuse_late(x, mu_buffered(x->conn, &x->data));
 			return false;
 		} else {
 			len = mu_buffered(x->conn, &x->data);
@@ -117,7 +163,7 @@ static int drop_content(struct exchange *x)
 
 	if (request->expects || body_is_too_large(request->length)) {
 		/* The answer comes instead of the content: where that ends we do not learn. */
-		x->response.end = RESPONSE_CLOSE;
+		x->end = RESPONSE_CLOSE;
 		x->unread = true;
 		return request->expects ? 0 : 413;
 	}
@@ -131,106 +177,14 @@ static int drop_content(struct exchange *x)
 	return body_discard(x->conn, request->chunked, request->length);
 }
 
-static int redirect_to_folder(struct exchange *x, const char *path, size_t len)
-{
-	static const char name[] = "Location: ";
-	struct slice query = x->request.query;
-	char *fields = mu_alloc(x->conn, sizeof name + 3 * len + query.len + 4), *p = fields;
-
-	if (!fields)
-		return response_status(&x->response, 503, "");
-	p = mempcpy(p, name, sizeof name - 1);
-	p += path_encode(path, len, p);
-	*p++ = '/';
-	p = mempcpy(p, x->data + query.at, query.len);
-	memcpy(p, "\r\n", 3);
-	return response_status(&x->response, 301, fields);
-}
-
-static int answer_file(struct exchange *x)
-{
-	struct slice target = x->request.path;
-	struct file *file = NULL;
-	const char *path = NULL;
-	size_t len = 0;
-	int status = site_find(x->site, x->data + target.at, target.len, &file, &path, &len);
-
-	if (status == 301)
-		return redirect_to_folder(x, path, len);
-	if (status == 400) {
-		x->request.status = 400;
-		x->request.reason = "invalid path";
-		refuse(x);
-		return -1;
-	}
-	if (status)
-		return response_status(&x->response, status, "");
-	switch (condition_check(&x->request, x->data, file, x->site->now)) {
-	case CONDITION_NOT_MODIFIED:
-		status = response_not_modified(&x->response, file);
-		break;
-	case CONDITION_FAILED:
-		status = response_status(&x->response, 412, "");
-		break;
-	case CONDITION_NONE:
-		status = response_file(&x->response, file);
-		break;
-	}
-	file_unref(file);
-	return status;
-}
-
-static bool asks_for_health(const struct exchange *x)
-{
-	const char *health = x->site->conf->health;
-	struct slice path = x->request.path;
-
-	return health && strlen(health) == path.len &&
-	       memcmp(health, x->data + path.at, path.len) == 0;
-}
-
-/* For load balancers: whether to send more clients. */
-static int answer_health(struct exchange *x)
-{
-	static const char fields[] = "Cache-Control: no-store\r\n";
-
-	if (mu_is_ready(x->site->worker))
-		return response_text(&x->response, 200, fields, "ready\n");
-	return response_text(&x->response, 503, fields, "not ready\n");
-}
-
-static int answer(struct exchange *x)
-{
-	static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
-
-	switch (x->request.method) {
-	case METHOD_GET:
-	case METHOD_HEAD:
-		return asks_for_health(x) ? answer_health(x) : answer_file(x);
-	case METHOD_OPTIONS:
-		return response_status(&x->response, 204, allow);
-	case METHOD_OTHER:
-	case METHOD_CONNECT:
-		return response_status(&x->response, 501, "");
-	default:
-		return response_status(&x->response, 405, allow);
-	}
-}
-
-/* The connection's count of requests is kept only where somebody wants it limited. */
-static bool is_last_request(struct exchange *x)
+static bool is_last_request(const struct exchange *x)
 {
 	int64_t max = x->site->conf->keepalive_requests;
-	uintptr_t word;
 
-	if (!max)
-		return false;
-	word = mu_word(x->conn) + WORD_REQUEST;
-	mu_set_word(x->conn, word);
-	return word / WORD_REQUEST >= (uintptr_t)max;
+	return max && mu_word(x->conn) / WORD_REQUEST >= (uintptr_t)max;
 }
 
-static enum response_end end_of(struct exchange *x)
+static enum response_end end_of(const struct exchange *x)
 {
 	/* After CONNECT the client may send anything but requests. */
 	if (!x->request.persistent || x->request.method == METHOD_CONNECT || is_last_request(x) ||
@@ -248,13 +202,11 @@ static bool exchange(struct exchange *x)
 	/* A client that takes its time from here on is not one that is slow with its header. */
 	mu_set_limit(x->conn, MU_REQUEST);
 	x->unread = false;
-	x->response.end = end_of(x);
+	x->end = end_of(x);
 	if (has_content(&x->request)) {
 		status = drop_content(x);
 		if (status == 408) {
-			begin_response(x);
-			x->response.end = RESPONSE_CLOSE;
-			response_last_words(&x->response, status);
+			refuse_late(x, 0);
 		} else if (status > 0) {
 			x->request.status = (uint16_t)status;
 			x->request.reason = "content that cannot be read";
@@ -264,11 +216,19 @@ static bool exchange(struct exchange *x)
 			return false;
 	}
 	begin_response(x);
-	if (answer(x) < 0)
+	status = answer(x);
+	if (status == -400) {
+		x->request.status = 400;
+		x->request.reason = "invalid path";
+		refuse(x);
+		return false;
+	}
+	log_exchange(x, 0);
+	if (status < 0)
 		return false;
 	mu_count_request(x->conn);
 	mu_consume(x->conn, x->request.head_len);
-	if (x->response.end != RESPONSE_CLOSE)
+	if (x->end != RESPONSE_CLOSE)
 		return true;
 	/* Input left in the socket turns the close into a reset, which may overtake the answer. */
 	if (x->unread || mu_buffered(x->conn, &rest) > 0)
@@ -284,7 +244,7 @@ static bool is_pause(struct exchange *x, size_t len)
 {
 	if (!request_is_blank(&x->request, len) || (mu_word(x->conn) & WORD_BLANK))
 		return false;
-	mu_set_word(x->conn, mu_word(x->conn) | WORD_BLANK);
+	mu_set_word(x->conn, (mu_word(x->conn) | WORD_BLANK) - WORD_REQUEST);
 	mu_consume(x->conn, len);
 	return true;
 }
@@ -304,7 +264,7 @@ static int http_serve(struct mu_conn *conn, void *state)
 	x.conn = conn;
 	x.site = state;
 	for (int turn = 0; len && turn < PIPELINE_TURN; turn++) {
-		request_init(&x.request);
+		begin_request(&x);
 		switch (request_parse(&x.request, x.data, len)) {
 		case REQUEST_BAD:
 			return refuse(&x);
@@ -332,17 +292,21 @@ static int http_serve(struct mu_conn *conn, void *state)
 static void http_refuse(struct mu_conn *conn, void *state)
 {
 	static const char head[] = "HEAD ";
-	struct exchange x = { .conn = conn, .site = state };
+	struct exchange x = { .conn = conn, .site = state, .end = RESPONSE_CLOSE };
 	size_t len;
+	int status;
 
 	if (mu_try_fill(conn) < 0 && errno != EAGAIN)
 		return;
 	len = mu_buffered(conn, &x.data);
 	if (len >= sizeof head - 1 && memcmp(x.data, head, sizeof head - 1) == 0)
 		x.request.method = METHOD_HEAD;
+	if (x.site->log)
+		x.start = nanoseconds();
 	begin_response(&x);
-	x.response.end = RESPONSE_CLOSE;
-	if (response_status(&x.response, 503, "Retry-After: 1\r\n") == 0)
+	status = response_status(&x.response, 503, "Retry-After: 1\r\n");
+	log_exchange(&x, len);
+	if (status == 0)
 		mu_linger(conn);
 }
 
@@ -359,13 +323,20 @@ static int http_start(struct mu_worker *worker, const void *config, void **state
 
 	(void)worker;
 	(void)config;
-	root_settle(&site->root);
+	rules_settle(site->rules);
 	return 0;
 }
 
 static void http_stop(void *state)
 {
 	site_free(state);
+}
+
+static void http_wake(void *state)
+{
+	struct site *site = state;
+
+	access_log_flush(site->log);
 }
 
 const struct mu_module mu_http = {
@@ -381,4 +352,5 @@ const struct mu_module mu_http = {
 	.serve = http_serve,
 	.refuse = http_refuse,
 	.stop = http_stop,
+	.wake = http_wake,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From request paths to files; see site.h. */
+/* From requests to files; see site.h. */
 #include "services/http/site.h"
 
 #include "services/http/path.h"
@@ -26,19 +26,32 @@ static size_t fds_max(struct mu_worker *worker, size_t entries)
 	return left < entries ? left : entries;
 }
 
+static int open_log(struct site *site)
+{
+	const struct site_conf *conf = site->conf;
+	int fd;
+
+	if (!conf->access_log)
+		return 0;
+	fd = mu_output(site->worker, conf->access_log);
+	if (fd < 0) {
+		mu_worker_log(site->worker, MU_ERR, "%s is not open: %s", conf->access_log,
+			      strerror(errno));
+		return -1;
+	}
+	site->log = access_log_new(site->worker, fd, (enum access_format)conf->access_log_format);
+	if (!site->log)
+		mu_worker_log(site->worker, MU_ERR, "no memory for the access log");
+	return site->log ? 0 : -1;
+}
+
 static int open_parts(struct site *site)
 {
 	const struct site_conf *conf = site->conf;
 
-	if (root_open(&site->root, conf->rules.root, false) < 0) {
-		mu_worker_log(site->worker, MU_ERR, "cannot open root %s: %s", conf->rules.root,
-			      strerror(errno));
+	site->rules = rules_new(conf, site->worker);
+	if (!site->rules)
 		return -1;
-	}
-	if (site->root.by_hand)
-		mu_worker_log(site->worker, MU_NOTICE,
-			      "no openat2 here: symbolic links below %s are not followed",
-			      conf->rules.root);
 	site->mime = mime_new(conf->mime_types);
 	if (!site->mime) {
 		mu_worker_log(site->worker, MU_ERR, "no memory for the media types");
@@ -53,7 +66,7 @@ static int open_parts(struct site *site)
 		mu_worker_log(site->worker, MU_ERR, "no memory for the file cache");
 		return -1;
 	}
-	return 0;
+	return open_log(site);
 }
 
 struct site *site_new(const struct site_conf *conf, struct mu_worker *worker)
@@ -66,7 +79,6 @@ struct site *site_new(const struct site_conf *conf, struct mu_worker *worker)
 	}
 	site->conf = conf;
 	site->worker = worker;
-	site->root.fd = -1;
 	site->now = INT64_MIN;
 	if (open_parts(site) < 0) {
 		site_free(site);
@@ -77,11 +89,6 @@ struct site *site_new(const struct site_conf *conf, struct mu_worker *worker)
 		.server = conf->server_header ? "Server: musterd\r\n" : "",
 		.content_max = conf->cache.file_size,
 	};
-	site->settings = (struct settings){
-		.root = &site->root,
-		.charset = "utf-8",
-		.expires = EXPIRES_NONE,
-	};
 	site_turn(site);
 	return site;
 }
@@ -90,9 +97,10 @@ void site_free(struct site *site)
 {
 	if (!site)
 		return;
+	access_log_free(site->log);
 	cache_cleanup(&site->cache);
 	mime_free(site->mime);
-	root_close(&site->root);
+	rules_free(site->rules);
 	free(site);
 }
 
@@ -105,6 +113,8 @@ void site_turn(struct site *site)
 	site->now = now;
 	date_format(now, site->date);
 }
+
+/* ----------------------------------------------------------------------------- opening files ---- */
 
 static int status_of(struct site *site, const char *name, int error)
 {
@@ -133,84 +143,256 @@ static int status_of(struct site *site, const char *name, int error)
 	}
 }
 
-/* Opens, and gives up a cached descriptor if that is what is missing. 0 or a status. */
-static int open_name(struct site *site, const char *name, const char *key, size_t key_len,
+/* What is looked for below a root: the path of a request, or one that stands in for it. */
+struct look {
+	const struct host *host;
+	const struct settings *settings;
+	const char *path;
+	size_t len;
+};
+
+/* Opens site->name, and gives up a cached descriptor if that is what is missing. 0 or a status. */
+static int open_name(struct site *site, const struct look *look, bool is_first,
 		     struct file **file_r)
 {
 	for (;;) {
-		if (file_open(file_r, &site->settings, &site->file, name, site, key, key_len,
-			      site->now) == 0)
+		if (file_open(file_r, look->settings, &site->file, site->name, look->host,
+			      look->path, look->len, site->now) == 0) {
+			(*file_r)->is_first = is_first;
 			return 0;
+		}
 		if (errno != EMFILE || !cache_release_fd(&site->cache))
-			return status_of(site, name, errno);
+			return status_of(site, site->name, errno);
 	}
 }
 
-/* A path that ends with a slash: the first index file that is there. */
-static int open_index(struct site *site, const char *path, size_t len, struct file **file_r)
+/* Puts the name for look's path into site->name, with more behind it. False: it is too long to exist. */
+static bool set_name(struct site *site, const struct look *look, const char *more)
 {
-	const struct mu_words *index = &site->conf->rules.index;
-	int status, fd;
+	size_t len, more_len = strlen(more);
+	const char *name = settings_name(look->settings, look->path, look->len, &len);
+
+	if (len + more_len >= sizeof site->name)
+		return false;
+	memcpy(site->name, name, len);
+	memcpy(site->name + len, more, more_len + 1);
+	return true;
+}
+
+/* A folder without an index: there it is to be listed, or it is not. */
+static int open_folder(struct site *site, const struct look *look)
+{
+	int fd;
+
+	if (!set_name(site, look, ""))
+		return 404;
+	fd = root_open_file(look->settings->root, site->name);
+	if (fd < 0)
+		return status_of(site, site->name, errno);
+	close(fd);
+	return look->settings->listing ? 0 : 403;
+}
+
+/* A path that ends with a slash: the first index file that is there. */
+static int open_index(struct site *site, const struct look *look, struct file **file_r)
+{
+	const struct mu_words *index = look->settings->index;
 
 	for (size_t i = 0; i < index->n; i++) {
-		size_t index_len = strlen(index->word[i]);
+		int status = set_name(site, look, index->word[i])
+				     ? open_name(site, look, i == 0, file_r)
+				     : 404;
 
-		if (len + index_len > sizeof site->name)
-			return 404;
-		memcpy(site->name, path + 1, len - 1);
-		memcpy(site->name + len - 1, index->word[i], index_len + 1);
-		status = open_name(site, site->name, path, len, file_r);
-		if (status == 0)
-			(*file_r)->is_first = i == 0;
 		/* A folder of that name is no index. */
 		if (status != 404 && status != 301)
 			return status;
 	}
-	memcpy(site->name, path + 1, len - 1);
-	site->name[len - 1] = '\0';
-	fd = root_open_file(&site->root, site->name);
-	if (fd < 0)
-		return status_of(site, site->name, errno);
-	close(fd);
-	return 403;
+	return open_folder(site, look);
 }
 
-/* Not in the cache: asks the disk. */
-static int open_path(struct site *site, const char *path, size_t len, struct file **file_r)
+/* 0 with a file, or without one: site->name is a folder to be listed. Else a status. */
+static int open_look(struct site *site, const struct look *look, struct file **file_r)
 {
 	int status;
 
-	if (path[len - 1] == '/') {
-		status = open_index(site, path, len, file_r);
-	} else {
-		memcpy(site->name, path + 1, len - 1);
-		site->name[len - 1] = '\0';
-		status = open_name(site, site->name, path, len, file_r);
-		if (status == 0)
-			(*file_r)->is_first = true;
-	}
-	if (status == 0)
+	*file_r = cache_find(&site->cache, look->host, look->path, look->len, site->now);
+	if (*file_r)
+		return 0;
+	if (!look->settings->root)
+		return 404;
+	if (look->path[look->len - 1] == '/')
+		status = open_index(site, look, file_r);
+	else
+		status = set_name(site, look, "") ? open_name(site, look, true, file_r) : 404;
+	if (status == 0 && *file_r)
 		cache_add(&site->cache, *file_r);
 	return status;
 }
 
-int site_find(struct site *site, const char *path, size_t len, struct file **file_r,
-	      const char **path_r, size_t *len_r)
-{
-	*file_r = cache_find(&site->cache, site, path, len, site->now);
-	if (*file_r)
-		return 0;
-	if (!path_is_clean(path, len)) {
-		int status = path_clean(path, len, site->path, sizeof site->path, &len);
+/* ------------------------------------------------------------------------------- what is said ---- */
 
-		if (status)
-			return status;
-		path = site->path;
-		*file_r = cache_find(&site->cache, site, path, len, site->now);
-		if (*file_r)
-			return 0;
+static bool admits(const struct mu_conn *conn, const struct access *access)
+{
+	struct sockaddr_storage peer;
+
+	if (!access)
+		return true;
+	mu_peer_address(conn, &peer);
+	return access_admits(access, &peer);
+}
+
+struct template_values site_values(const struct request *request, const char *data,
+				   const struct found *found)
+{
+	return (struct template_values){
+		.host = data + request->host.at,
+		.host_len = request->host.len,
+		.path = found->path,
+		.path_len = found->len,
+		.query = data + request->query.at,
+		.query_len = request->query.len,
+		.prefix_len = found->settings.prefix_len,
+	};
+}
+
+void site_settle(struct site *site, struct found *found)
+{
+	if (found->settled)
+		return;
+	rules_settings(site->rules, found->host, found->path, found->len, &found->settings);
+	found->settled = true;
+}
+
+/* The path that is tried, with a slash behind it: is that another one than the client asked for? */
+static bool is_folder_of(const struct found *found, const struct look *look)
+{
+	return look->len == found->len + 1 && look->path[found->len] == '/' &&
+	       !memcmp(look->path, found->path, found->len);
+}
+
+/*
+ * One path of `try`; 404: the next one. What is said about that path holds for its file, which is kept under it: but
+ * where it leads elsewhere by a `try` or `redirect` of its own, that is not followed.
+ */
+static int try_path(struct site *site, const struct mu_conn *conn, struct found *found,
+		    const struct template_values *values, const char *text)
+{
+	struct settings settings;
+	struct look look = { found->host, &settings, site->candidate, 0 };
+	int status;
+
+	look.len = template_path(text, values, site->candidate, sizeof site->candidate);
+	if (!look.len)
+		return 404;
+	rules_settings(site->rules, found->host, look.path, look.len, &settings);
+	if (!admits(conn, settings.access))
+		return 403;
+	status = open_look(site, &look, &found->file);
+	/* Relative links of a folder's page lead below it only if its path ends with a slash. */
+	if (status == 0 && is_folder_of(found, &look)) {
+		file_unref(found->file);
+		found->file = NULL;
+		return 301;
 	}
-	*path_r = path;
-	*len_r = len;
-	return open_path(site, path, len, file_r);
+	if (status == 0 && !found->file) {
+		found->path = look.path;
+		found->len = look.len;
+		found->settings = settings;
+	}
+	return status == 301 ? 404 : status;
+}
+
+static int open_try(struct site *site, const struct mu_conn *conn, const struct request *request,
+		    const char *data, struct found *found)
+{
+	const struct mu_words *try = found->settings.try;
+	struct template_values values = site_values(request, data, found);
+	int status = 404;
+
+	for (size_t i = 0; i < try->n && status == 404; i++) {
+		const char *text = try->word[i];
+
+		if (text[0] == '=')
+			return atoi(text + 1);
+		status = try_path(site, conn, found, &values, text);
+	}
+	return status;
+}
+
+static bool is_for_files(const struct request *request)
+{
+	return request->method == METHOD_GET || request->method == METHOD_HEAD;
+}
+
+/* Not in the cache under the path as it was sent. */
+static int find_cleaned(struct site *site, const struct mu_conn *conn,
+			const struct request *request, const char *data, struct found *found)
+{
+	struct look look = { found->host, &found->settings, found->path, found->len };
+
+	site_settle(site, found);
+	if (!admits(conn, found->settings.access))
+		return 403;
+	if (found->settings.redirect)
+		return found->settings.redirect->status;
+	if (found->settings.answer)
+		return found->settings.answer;
+	if (!is_for_files(request))
+		return 405;
+	if (found->settings.try)
+		return open_try(site, conn, request, data, found);
+	return open_look(site, &look, &found->file);
+}
+
+int site_find(struct site *site, const struct mu_conn *conn, const struct request *request,
+	      const char *data, struct found *found)
+{
+	int status;
+
+	found->host = rules_host(site->rules, data + request->host.at, request->host.len);
+	found->path = data + request->path.at;
+	found->len = request->path.len;
+	found->settled = false;
+	found->file = NULL;
+	if (is_for_files(request))
+		found->file =
+			cache_find(&site->cache, found->host, found->path, found->len, site->now);
+	if (found->file) {
+		if (!found->file->access || admits(conn, found->file->access))
+			return 0;
+		file_unref(found->file);
+		found->file = NULL;
+		return 403;
+	}
+	if (!path_is_clean(found->path, found->len)) {
+		status = path_clean(found->path, found->len, site->path, sizeof site->path,
+				    &found->len);
+		found->path = site->path;
+		if (status) {
+			/* No path of ours: what is said of the whole site holds. */
+			found->path = "/";
+			found->len = 1;
+			site_settle(site, found);
+			return status == 400 ? -400 : status;
+		}
+	}
+	return find_cleaned(site, conn, request, data, found);
+}
+
+struct file *site_error_file(struct site *site, const struct found *found, int status)
+{
+	const char *path = settings_error_page(&found->settings, status);
+	struct settings settings;
+	struct look look = { found->host, &settings, path, path ? strlen(path) : 0 };
+	struct file *file;
+
+	if (!path)
+		return NULL;
+	rules_settings(site->rules, found->host, path, look.len, &settings);
+	status = open_look(site, &look, &file);
+	if (status == 0 && file)
+		return file;
+	mu_worker_log(site->worker, MU_WARNING, "cannot use the error page %s: status %d", path,
+		      status);
+	return NULL;
 }

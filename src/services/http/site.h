@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A website in one worker: its configuration, its root, and what is kept ready. Answers the
- * question which file a request path stands for.
+ * A website in one worker: its rules, and what is kept ready. Answers the question what a request leads
+ * to: a file, a folder to be listed, or a status.
  */
 #ifndef SERVICES_HTTP_SITE_H
 #define SERVICES_HTTP_SITE_H
 
+#include "services/http/access_log.h"
 #include "services/http/cache.h"
 #include "services/http/conf.h"
 #include "services/http/file.h"
 #include "services/http/mime.h"
-#include "services/http/root.h"
+#include "services/http/request.h"
+#include "services/http/rules.h"
+#include "services/http/template.h"
 
 #include "musterd/module.h"
 
@@ -21,15 +24,29 @@
 struct site {
 	const struct site_conf *conf;
 	struct mu_worker *worker;
-	struct root root;
+	struct rules *rules;
 	struct mime *mime;
 	struct file_options file;
 	struct settings settings;
 	struct cache cache;
-	int64_t now; /* the second that date shows */
+	struct access_log *log; /* NULL: none */
+	int64_t now;            /* the second that date shows */
 	char date[DATE_LEN];
-	char path[PATH_MAX]; /* of the request being looked up; nothing yields meanwhile */
-	char name[PATH_MAX]; /* of an index file */
+	/* Of the request being looked up; nothing yields meanwhile. */
+	char path[PATH_MAX];
+	char candidate[PATH_MAX]; /* a path of `try` */
+	char name[PATH_MAX];      /* below the root */
+};
+
+/* What a request leads to, and the settings that hold for it. */
+struct found {
+	const struct host *host;
+	/* Cleaned; valid until the next look-up or yield. */
+	const char *path;
+	size_t len;
+	bool settled; /* the settings are there: always, but for a file from the cache */
+	struct settings settings;
+	struct file *file; /* with a reference for the caller; NULL: none */
 };
 
 /* conf and worker are borrowed. NULL when the site cannot be served (logged). */
@@ -40,11 +57,21 @@ void site_free(struct site *site);
 void site_turn(struct site *site);
 
 /*
- * The file for a path as it was sent (RFC 3986). 0 with a reference in *file_r, or the status to
- * answer. 301: the path is a folder's and lacks its slash; *path_r, *len_r are then the path
- * decoded, valid until the next call or yield.
+ * What to answer to a request with a path, whose slices are of data. 0: with found->file, or without one
+ * with the list of the folder that site->name is now. Else a status. 3xx: found->settings.redirect says where to; without one it is 301 to the same
+ * path with a slash behind it. -400: the path means nothing. Only GET and HEAD lead to files: 405 for the others where nothing else is said.
  */
-int site_find(struct site *site, const char *path, size_t len, struct file **file_r,
-	      const char **path_r, size_t *len_r);
+int site_find(struct site *site, const struct mu_conn *conn, const struct request *request,
+	      const char *data, struct found *found);
+
+/* To be called before the settings of a file from the cache are looked at. */
+void site_settle(struct site *site, struct found *found);
+
+/* The page for a status, with a reference for the caller; NULL: there is none, or it cannot be had. */
+struct file *site_error_file(struct site *site, const struct found *found, int status);
+
+/* For template_url, in the settled found. */
+struct template_values site_values(const struct request *request, const char *data,
+				   const struct found *found);
 
 #endif

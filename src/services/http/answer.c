@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* What a valid request is answered with; see exchange.h. Gateways, when there are some, are called from here. */
+#include "services/http/exchange.h"
+
+#include "services/http/condition.h"
+#include "services/http/encoding.h"
+#include "services/http/listing.h"
+#include "services/http/path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The fields that the configuration adds to what is not a file. */
+static void add_fields(struct exchange *x, bool is_error)
+{
+	char added[SETTINGS_HEADERS_MAX], *fields;
+	size_t len = settings_headers(&x->found.settings, is_error, added, sizeof added);
+
+	fields = len ? mu_alloc(x->conn, len + 1) : NULL;
+	if (fields)
+		x->response.fields = memcpy(fields, added, len);
+}
+
+/* A status, with the page that the configuration has for it or a small one of our own. fields: of this answer. */
+static int answer_status(struct exchange *x, int status, const char *fields)
+{
+	struct file *page;
+	int result;
+
+	site_settle(x->site, &x->found);
+	x->unlogged |= !x->found.settings.log;
+	add_fields(x, status >= 400);
+	page = site_error_file(x->site, &x->found, status);
+	if (!page)
+		return response_status(&x->response, status, fields);
+	result = response_error_file(&x->response, status, fields, page);
+	file_unref(page);
+	return result;
+}
+
+/* ------------------------------------------------------------------------------------- redirects ---- */
+
+static int answer_location(struct exchange *x, int status, const char *location, size_t len)
+{
+	static const char name[] = "Location: ";
+	char *field = mu_alloc(x->conn, sizeof name + len + 2), *p = field;
+
+	if (!field)
+		return response_status(&x->response, 503, "");
+	p = mempcpy(p, name, sizeof name - 1);
+	p = mempcpy(p, location, len);
+	memcpy(p, "\r\n", 3);
+	return answer_status(x, status, field);
+}
+
+static int redirect_to_folder(struct exchange *x)
+{
+	struct slice query = x->request.query;
+	char *location = mu_alloc(x->conn, 3 * x->found.len + query.len + 1), *p = location;
+
+	if (!location)
+		return response_status(&x->response, 503, "");
+	p += path_encode(x->found.path, x->found.len, p);
+	*p++ = '/';
+	p = mempcpy(p, x->data + query.at, query.len);
+	return answer_location(x, 301, location, (size_t)(p - location));
+}
+
+static int answer_redirect(struct exchange *x, int status)
+{
+	const struct redirect *redirect = x->found.settings.redirect;
+	struct template_values values;
+	char *location;
+	size_t len;
+
+	if (!redirect)
+		return redirect_to_folder(x);
+	values = site_values(&x->request, x->data, &x->found);
+	len = template_url(redirect->target, &values, NULL, 0);
+	/* The target asks for {host}, and an old client named none. */
+	if (!len)
+		return answer_status(x, 400, "");
+	location = mu_alloc(x->conn, len + 1);
+	if (!location)
+		return response_status(&x->response, 503, "");
+	template_url(redirect->target, &values, location, len + 1);
+	return answer_location(x, status, location, len);
+}
+
+/* ---------------------------------------------------------------------------------- what is there ---- */
+
+/* The representation that the client likes best. */
+static struct file *choose(struct exchange *x, struct file *file)
+{
+	struct slice value = x->request.field[FIELD_ACCEPT_ENCODING];
+	int encoding;
+
+	if (!request_has(&x->request, FIELD_ACCEPT_ENCODING))
+		return file;
+	encoding = encoding_choose(x->data + value.at, value.len, file->encodings);
+	if (encoding == ENCODING_IDENTITY)
+		return file;
+	x->encoding = encoding_name((enum encoding)encoding);
+	return file->variant[encoding];
+}
+
+static int answer_representation(struct exchange *x, struct file *file)
+{
+	struct range range[RANGES_MAX];
+	char field[RESPONSE_RANGE_MAX];
+	int ranges;
+
+	switch (condition_check(&x->request, x->data, file, x->site->now)) {
+	case CONDITION_NOT_MODIFIED:
+		return response_not_modified(&x->response, file);
+	case CONDITION_FAILED:
+		return answer_status(x, 412, "");
+	case CONDITION_NONE:
+		break;
+	}
+	ranges = condition_ranges(&x->request, x->data, file, x->site->now, range);
+	if (ranges >= 0)
+		return response_file(&x->response, file, range, ranges);
+	return answer_status(x, 416, response_unsatisfied_range(file->size, field));
+}
+
+static int answer_file(struct exchange *x, struct file *file)
+{
+	int result;
+
+	x->unlogged |= !file->is_logged;
+	result = answer_representation(x, file->encodings ? choose(x, file) : file);
+	/* The variants are the file's: its reference holds them. */
+	file_unref(file);
+	return result;
+}
+
+static int answer_listing(struct exchange *x)
+{
+	struct site *site = x->site;
+	struct slice query = x->request.query;
+	char *page;
+	size_t len;
+	int result;
+
+	x->unlogged |= !x->found.settings.log;
+	if (listing_make(x->found.settings.root, site->name, x->found.path, x->data + query.at,
+			 query.len, &page, &len) < 0) {
+		mu_log(x->conn, MU_ERR, "cannot list %s: %m", x->found.path);
+		return answer_status(x, 500, "");
+	}
+	add_fields(x, false);
+	result = response_content(&x->response, 200, LISTING_TYPE, LISTING_FIELDS, page, len);
+	free(page);
+	return result;
+}
+
+/* `answer STATUS TEXT` */
+static int answer_text(struct exchange *x, int status)
+{
+	const char *text = x->found.settings.answer_text;
+
+	x->unlogged |= !x->found.settings.log;
+	add_fields(x, status >= 400);
+	return response_text(&x->response, status, "", text);
+}
+
+static bool asks_for_health(const struct exchange *x)
+{
+	const char *health = x->site->conf->health;
+	struct slice path = x->request.path;
+
+	return health && strlen(health) == path.len &&
+	       memcmp(health, x->data + path.at, path.len) == 0 &&
+	       (x->request.method == METHOD_GET || x->request.method == METHOD_HEAD);
+}
+
+/* For load balancers: whether to send more clients. */
+static int answer_health(struct exchange *x)
+{
+	static const char fields[] = "Cache-Control: no-store\r\n";
+
+	if (mu_is_ready(x->site->worker))
+		return response_text(&x->response, 200, fields, "ready\n");
+	return response_text(&x->response, 503, fields, "not ready\n");
+}
+
+static int answer_path(struct exchange *x)
+{
+	static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
+	struct found *found = &x->found;
+	int status = site_find(x->site, x->conn, &x->request, x->data, found);
+
+	if (status == 0 && found->file)
+		return answer_file(x, found->file);
+	if (status == 0)
+		return answer_listing(x);
+	if (status == 405)
+		return answer_status(x, x->request.method == METHOD_OPTIONS ? 204 : 405, allow);
+	if (found->settled && found->settings.answer == status && found->settings.answer_text)
+		return answer_text(x, status);
+	if (status >= 300 && status < 400)
+		return answer_redirect(x, status);
+	return status < 0 ? status : answer_status(x, status, "");
+}
+
+int answer(struct exchange *x)
+{
+	static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
+
+	if (asks_for_health(x))
+		return answer_health(x);
+	if (x->request.method == METHOD_OTHER || x->request.method == METHOD_CONNECT)
+		return response_status(&x->response, 501, "");
+	if (x->request.form == FORM_ASTERISK)
+		return response_status(&x->response, 204, allow);
+	return answer_path(x);
+}
