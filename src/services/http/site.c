@@ -324,11 +324,20 @@ static bool is_for_files(const struct request *request)
 	return request->method == METHOD_GET || request->method == METHOD_HEAD;
 }
 
+/* A folder's list is of a path that ends with a NUL, which the client's own bytes do not. */
+static void keep_path(struct site *site, struct found *found)
+{
+	memmove(site->path, found->path, found->len);
+	site->path[found->len] = '\0';
+	found->path = site->path;
+}
+
 /* Not in the cache under the path as it was sent. */
 static int find_cleaned(struct site *site, const struct mu_conn *conn,
 			const struct request *request, const char *data, struct found *found)
 {
 	struct look look = { found->host, &found->settings, found->path, found->len };
+	int status;
 
 	site_settle(site, found);
 	if (!admits(conn, found->settings.access))
@@ -340,8 +349,12 @@ static int find_cleaned(struct site *site, const struct mu_conn *conn,
 	if (!is_for_files(request))
 		return 405;
 	if (found->settings.try)
-		return open_try(site, conn, request, data, found);
-	return open_look(site, &look, &found->file);
+		status = open_try(site, conn, request, data, found);
+	else
+		status = open_look(site, &look, &found->file);
+	if (status == 0 && !found->file)
+		keep_path(site, found);
+	return status;
 }
 
 int site_find(struct site *site, const struct mu_conn *conn, const struct request *request,
