@@ -282,6 +282,59 @@ def what_is_said_of_a_tried_path_holds_for_it(case):
     expect(port, "/closed.html", 403)
 
 
+@for_both_modes
+def what_is_said_of_an_index_file_holds_for_its_folder(case):
+    case.write("html/index.html", "start")
+    case.write("html/a/index.php", "source of a")
+    case.write("html/a/index.html", "a")
+    case.write("html/b/index.html", "b")
+    case.write("html/c/index.html", "c")
+    port = serve(case, """
+        root html
+        index index.php index.html
+        location *.html { header X-Html yes; expires 0 }
+        location *.php { deny all }
+        location =/b/ { allow 127.0.0.1 }
+        location =/c/index.html { allow 127.0.0.1; header X-Exact yes }
+    """)
+    # The first from disk, the others perhaps from the cache.
+    for _ in range(3):
+        got = expect(port, "/", 200, b"start")
+        assert got.get("X-Html") == "yes" and got.get("Cache-Control") == "no-cache", got
+        got = expect(port, "/a/", 403)
+        assert b"source" not in got.body, got
+        expect(port, "/a/index.html", 200, b"a")
+        expect(port, "/b/", 200, b"b")
+        expect(port, "/b/", 403, sock=source("127.0.0.2", port))
+        expect(port, "/b/index.html", 200, b"b", sock=source("127.0.0.2", port))
+        assert expect(port, "/c/", 200, b"c").get("X-Exact") == "yes"
+        expect(port, "/c/", 403, sock=source("127.0.0.2", port))
+        expect(port, "/c/index.html", 403, sock=source("127.0.0.2", port))
+
+
+@for_both_modes
+def what_was_served_in_place_of_another_path_changes_nothing_for_its_own(case):
+    case.write("html/index.html", "app")
+    case.write("html/404.html", "the page")
+    case.write("html/a", "plain a")
+    port = serve(case, """
+        root html
+        try "{path}.html" "{path}" /index.html
+        error-page 404 /404.html
+        location =/index.html { redirect 301 / }
+        location =/404.html { answer 410 }
+        location =/none { answer 404 }
+    """)
+    for _ in range(3):
+        expect(port, "/view", 200, b"app")
+        assert expect(port, "/index.html", 301).get("Location") == "/"
+        expect(port, "/none", 404, b"the page")
+        expect(port, "/404.html", 410)
+        expect(port, "/a", 200, b"plain a")
+    case.write("html/a.html", "the page a")
+    expect(port, "/a", 200, b"the page a")
+
+
 # --------------------------------------------------------------------------- redirects and answers
 
 @for_both_modes
