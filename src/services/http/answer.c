@@ -129,7 +129,7 @@ static int answer_file(struct exchange *x, struct file *file)
 	int result;
 
 	x->unlogged |= !file->is_logged;
-	result = answer_representation(x, file->encodings ? choose(x, file) : file);
+	result = answer_representation(x, file_has_variants(file) ? choose(x, file) : file);
 	/* The variants are the file's: its reference holds them. */
 	file_unref(file);
 	return result;
