@@ -4,11 +4,13 @@ an upgrade. The program is tests/tools/scribe.c: ours with a handler that writes
 
 import os
 import pathlib
+import re
 import signal
 import socket
 import stat
+import threading
 
-from harness import (EX_CONFIG, EX_OK, children, connect, for_both_modes, main, nobody, read_exactly, test,
+from harness import (EX_CONFIG, EX_OK, Http, children, connect, for_both_modes, main, nobody, read_exactly, test,
                      wait_for)
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -298,6 +300,88 @@ def what_is_held_is_written_in_time_and_at_the_end(case):
     assert lines_of(path) == ["one"]
     server.stop()
     assert lines_of(path) == ["one", "two"]
+
+
+# ------------------------------------------------------------------------------- the website's
+
+def site(case, extra="", **options):
+    root = case.folder / "www"
+    root.mkdir(exist_ok=True)
+    (root / "index.html").write_text("hello\n")
+    return case.service(f"http {{\nroot {root}\naccess-log {case.folder}/access\n{extra}\n}}", **options)
+
+
+def paths_of(log):
+    """The paths asked for, in the order of the log; each line must be whole."""
+    found = []
+    for line in lines_of(log):
+        match = re.fullmatch(r'127\.0\.0\.1 - - \[[^]]+\] "GET (\S+) HTTP/1\.1" 200 6(?: "-" "-")?', line)
+        assert match, line
+        found.append(match.group(1))
+    return found
+
+
+def wait_paths(log, wanted):
+    wait_for(lambda: log.exists() and sorted(paths_of(log)) == sorted(wanted), f"{wanted} in {log}")
+
+
+def ask(port, *paths):
+    with Http(port) as http:
+        for path in paths:
+            assert http.get(path).status == 200
+
+
+@for_both_modes
+def an_access_log_is_rotated_under_load_and_loses_no_line(case):
+    text, port = site(case)
+    server = case.server(f"control {{ path {case.folder}/control }}\n" + text)
+    log, rotations, asked, stop = case.folder / "access", 6, [0] * 3, threading.Event()
+
+    def client(number):
+        while not stop.is_set():
+            with Http(port) as http:
+                for _ in range(20):
+                    assert http.get(f"/?{number}.{asked[number]}").status == 200
+                    asked[number] += 1
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(len(asked))]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(rotations):
+            before = sum(asked)
+            wait_for(lambda: sum(asked) > before + 100, "more requests")
+            log.rename(case.folder / f"access.{number}")
+            case.run("--reopen", "-c", server.conf, status=EX_OK)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    server.stop()  # writes what is buffered
+    found = [path for name in [*(f"access.{n}" for n in range(rotations)), "access"]
+             for path in paths_of(case.folder / name)]
+    assert sorted(found) == sorted(f"/?{number}.{i}" for number, count in enumerate(asked) for i in range(count))
+
+
+@for_both_modes
+def an_access_log_comes_in_time_in_a_chroot_and_over_an_upgrade(case):
+    case.need_root()
+    nobody()
+    log = case.folder / "access"
+    text, port = site(case, "access-log-format common")
+    text = text.replace("    workers 2", f"    workers 2\n    user nobody\n    chroot {case.folder}/www")
+    server = case.server(text)
+    with Http(port) as http:
+        http.get("/?one")
+        wait_paths(log, ["/?one"])  # its client is silent
+    if server.can_upgrade():
+        server.upgrade()
+    log.rename(case.folder / "old")
+    server.send_signal(signal.SIGUSR1)
+    wait_for(lambda: log.exists() and not holders(server, case.folder / "old"), "the log to be opened anew")
+    ask(port, "/?two", "/?three")
+    wait_paths(log, ["/?two", "/?three"])
+    assert paths_of(case.folder / "old") == ["/?one"]
 
 
 if __name__ == "__main__":
