@@ -100,8 +100,10 @@ static const struct foreign {
 	{ "LogLevel", "log", "the level is its second word: `log stderr info`" },
 	{ "log_level", "log", "the level is its second word: `log stderr info`" },
 	{ "loglevel", "log", "the level is its second word: `log stderr info`" },
-	{ "access_log", NULL, "there is no access log" },
-	{ "CustomLog", NULL, "there is no access log" },
+	{ "CustomLog", "access-log" },
+	{ "TransferLog", "access-log" },
+	{ "log_format", "access-log-format" },
+	{ "LogFormat", "access-log-format" },
 	{ "PidFile", "pidfile" },
 	{ "pid", "pidfile" },
 	{ "daemonize", NULL, "`musterd -d` goes to the background" },
@@ -112,15 +114,46 @@ static const struct foreign {
 	{ "server.document-root", "root" },
 	{ "DirectoryIndex", "index" },
 	{ "index-file.names", "index" },
-	{ "server_name", NULL, "a service answers to every name" },
-	{ "ServerName", NULL, "a service answers to every name" },
+	{ "server_name", "host", "`host NAME { ... }` around what is for that name" },
+	{ "ServerName", "host", "`host NAME { ... }` around what is for that name" },
+	{ "ServerAlias", "alias" },
+	{ "alias", "root", "`root FOLDER` and `strip-prefix yes`" },
+	{ "try_files", "try", "`try \"{path}\" /index.html`" },
+	{ "autoindex", "listing" },
+	{ "dir-listing.activate", "listing" },
+	{ "add_header", "header", "`header NAME VALUE`" },
+	{ "ErrorDocument", "error-page" },
+	{ "return", "answer", "`answer 404`, and `redirect 301 TARGET`" },
+	{ "rewrite", "redirect", "it sends the client elsewhere; `try` serves another path" },
+	{ "RewriteRule", "redirect", "it sends the client elsewhere; `try` serves another path" },
+	{ "RewriteEngine", "redirect", "it sends the client elsewhere; `try` serves another path" },
+	{ "RedirectMatch", "redirect" },
+	{ "gzip_static", "precompressed" },
+	{ "brotli_static", "precompressed" },
+	{ "gzip", "precompressed",
+	  "it sends NAME.gz for NAME; nothing is compressed while it is sent" },
+	{ "ExpiresDefault", "expires" },
+	{ "disable_symlinks", "follow-symlinks" },
+	{ "open_file_cache", "cache" },
+	{ "types", "mime-types" },
+	{ "TypesConfig", "mime-types" },
+	{ "server_tokens", "server-header" },
+	{ "ServerTokens", "server-header" },
+	{ "server.tag", "server-header" },
+	{ "Require", "allow" },
+	{ "Directory", "location", "by the path of a request: `location /PREFIX { ... }`" },
+	{ "proxy_pass", NULL, "the handler `http` serves files" },
+	{ "fastcgi_pass", NULL, "the handler `http` serves files" },
+	{ "sendfile", NULL, "it is always used where it is faster" },
+	{ "tcp_nopush", NULL, "it is always done where it helps" },
+	{ "tcp_nodelay", NULL, "it is always on" },
+	{ "client_max_body_size", NULL, "what clients send to a website is read and dropped" },
 	{ "server", "service", "`service NAME { ... }`" },
 	{ "VirtualHost", "service", "`service NAME { ... }`" },
 	{ "frontend", "service", "`service NAME { ... }`" },
 	{ "backend", "service", "`service NAME { ... }`" },
 	{ "events", "connections", "`connections 1024` in the service" },
 	{ "protocol", "handler" },
-	{ "location", NULL, "a service has one handler" },
 	{ "exec", "handler" },
 	{ "IncludeOptional", "include" },
 };
@@ -257,17 +290,32 @@ static const struct mu_directive *find_name(const struct mu_directive *table, co
 	return NULL;
 }
 
+static const struct foreign *find_foreign(const struct conf_node *node)
+{
+	const char *name = node->word[0] + (node->word[0][0] == '<');
+
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		if (strcasecmp(foreign[i].name, name) == 0)
+			return &foreign[i];
+	return NULL;
+}
+
+/* A name of theirs for something of this very block, whatever else may have that name here. */
+static bool is_foreign_here(const struct mu_directive *table, const struct conf_node *node)
+{
+	const struct foreign *f = find_foreign(node);
+
+	return f && f->ours && find_name(table, f->ours, strlen(f->ours));
+}
+
 /* False: no other server has this name, or what it stands for is nowhere here. */
 static bool suggest_foreign(const struct schema *schema, const struct mu_directive *table,
 			    const struct conf_node *node, const struct mu_directive **meant_r)
 {
 	const char *name = node->word[0] + (node->word[0][0] == '<');
-	const struct foreign *f = NULL;
+	const struct foreign *f = find_foreign(node);
 	char home[HOME_TEXT_MAX];
 
-	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]) && !f; i++)
-		if (strcasecmp(foreign[i].name, name) == 0)
-			f = &foreign[i];
 	if (!f)
 		return false;
 	if (!f->ours) {
@@ -335,7 +383,7 @@ const struct mu_directive *suggest_directive(const struct schema *schema,
 
 	if (node->broken)
 		return NULL;
-	if (find_home(schema, name, home)) {
+	if (!is_foreign_here(table, node) && find_home(schema, name, home)) {
 		conf_error(schema->context, &node->at, "`%s` belongs in %s", name, home);
 		return NULL;
 	}

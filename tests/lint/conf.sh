@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Every configuration that is shipped is valid: musterd -t says so of it, with folders and users that this machine
-# has in the place of those that it may lack. Runs in a build folder.
+# has in the place of those that it may lack; and so are those in conf.d with all that they show in comments (# and
+# no space). Runs in a build folder.
 set -eu
 src=${srcdir:-$(dirname "$0")/../..}
 src=$(cd "$src" && pwd)
@@ -15,15 +16,24 @@ musterd=$(cd "$(dirname "$musterd")" && pwd)/$(basename "$musterd")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 status=0
-for conf in "$src"/etc/musterd.conf.in "$src"/etc/quickstart.conf "$src"/etc/conf.d/*.example; do
-	sed -e "s|@pkgdatadir@/www|$src/etc/www|" -e "s|/srv/www|$src/etc/www|" -e "s|root www;|root $src/etc/www;|" \
+
+check() { # FILE SED-COMMAND
+	sed -e "$2" -e "s|@pkgdatadir@/www|$src/etc/www|; s|/srv/[a-z.]*|$src/etc/www|; s|root www;|root $src/etc/www;|" \
 		-e "s|^user  *nobody|user $(id -un)|; s|www-data|$(id -un)|; s|\\(group  *\\)$(id -un)|\\1$(id -gn)|; s|owner root|owner $(id -un)|" \
-		"$conf" >"$folder/test.conf"
+		-e "s|/var/log/musterd|$folder|; s|/etc/mime.types|$folder/mime.types|" "$1" >"$folder/test.conf"
 	"$musterd" -t -c "$folder/test.conf" >"$folder/out" 2>&1 || {
-		echo "$conf:"
+		echo "$1:"
 		cat "$folder/out"
 		status=1
 	}
+}
+
+echo 'text/html html' >"$folder/mime.types"
+for conf in "$src"/etc/musterd.conf.in "$src"/etc/quickstart.conf "$src"/etc/conf.d/*.conf; do
+	check "$conf" ''
+done
+for conf in "$src"/etc/conf.d/*.conf; do
+	check "$conf" 's/^\([[:space:]]*\)#\([^ ]\)/\1\2/'
 done
 printf 'service x { }\n' >"$folder/test.conf"
 if "$musterd" -t -c "$folder/test.conf" >/dev/null 2>&1; then

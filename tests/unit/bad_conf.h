@@ -96,7 +96,7 @@ static const struct bad_conf bad_confs[] = {
 	{ SERVICE("document_root /x"), 2, 1,
 	  "`document_root` is called `root` here and belongs in `handler web { }`" },
 	{ SERVICE("server_name www.example.org"), 2, 1,
-	  "unknown directive `server_name`: a service answers to every name" },
+	  "`server_name` is called `host` here: `host NAME { ... }` around what is for that name" },
 	{ "daemonize yes\n" SERVICE(""), 1, 1,
 	  "unknown directive `daemonize`: `musterd -d` goes to the background" },
 

@@ -35,7 +35,9 @@ static const char *list(const char *name, const char *path, const char *query)
 {
 	free(page);
 	page = NULL;
-	ck_assert_int_eq(listing_make(&root, name, path, query, strlen(query), &page, &len), 0);
+	ck_assert_int_eq(
+		listing_make(&root, name, path, strlen(path), query, strlen(query), &page, &len),
+		0);
 	ck_assert_uint_eq(strlen(page), len);
 	return page;
 }
@@ -260,11 +262,11 @@ END_TEST
 START_TEST(what_cannot_be_listed)
 {
 	temp_write(&folder, "www/a", "");
-	ck_assert_int_eq(listing_make(&root, "none/", "/none/", "", 0, &page, &len), -1);
+	ck_assert_int_eq(listing_make(&root, "none/", "/none/", 6, "", 0, &page, &len), -1);
 	ck_assert_int_eq(errno, ENOENT);
-	ck_assert_int_eq(listing_make(&root, "a", "/a/", "", 0, &page, &len), -1);
+	ck_assert_int_eq(listing_make(&root, "a", "/a/", 3, "", 0, &page, &len), -1);
 	ck_assert_int_eq(errno, ENOTDIR);
-	ck_assert_int_eq(listing_make(&root, "../", "/../", "", 0, &page, &len), -1);
+	ck_assert_int_eq(listing_make(&root, "../", "/../", 4, "", 0, &page, &len), -1);
 }
 END_TEST
 

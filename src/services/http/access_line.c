@@ -100,9 +100,17 @@ static char *put_escaped_byte(char *out, char byte)
 	return put_hex(out, (unsigned char)byte, "0123456789ABCDEF");
 }
 
+/* What ends a line or turns the direction of writing for some reader or terminal: it is escaped too. */
+static bool is_control(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
+	       (code >= 0x2066 && code <= 0x2069);
+}
+
 /* One character of a JSON string (RFC 8259 section 7); *p moves behind it. */
 static char *put_escaped_character(char *out, const char **p, const char *end)
 {
+	static const char digits[] = "0123456789abcdef";
 	uint32_t code;
 	size_t len = utf8_decode(*p, end, &code);
 	const char *at = *p;
@@ -115,9 +123,10 @@ static char *put_escaped_character(char *out, const char **p, const char *end)
 		*out++ = (char)code;
 		return out;
 	}
-	if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
-		out = PUT(out, "\\u00");
-		return put_hex(out, (unsigned char)code, "0123456789abcdef");
+	if (is_control(code)) {
+		out = PUT(out, "\\u");
+		out = put_hex(out, (unsigned char)(code >> 8), digits);
+		return put_hex(out, (unsigned char)code, digits);
 	}
 	return put(out, at, len);
 }
@@ -159,7 +168,7 @@ static const char *line_of(const struct access_entry *entry)
 {
 	const char *p = entry->data, *end = p + entry->data_len;
 
-	if (entry->request->fields)
+	if (entry->request->has_line)
 		end = p + entry->request->target.at;
 	while (p < end && (*p == '\r' || *p == '\n'))
 		p++;
@@ -277,7 +286,7 @@ static char *put_common(char *out, const struct access_entry *entry, const struc
 	out = PUT(out, " - - [");
 	out = put(out, date->common, sizeof date->common);
 	out = PUT(out, "] ");
-	if (entry->request->fields) {
+	if (entry->request->has_line) {
 		*out++ = '"';
 		out = put_value(out, method_of(entry), ACCESS_COMMON);
 		*out++ = ' ';
@@ -328,7 +337,7 @@ static char *put_json_request(char *out, const struct access_entry *entry)
 {
 	struct text line;
 
-	if (entry->request->fields) {
+	if (entry->request->has_line) {
 		out = PUT(out, "\"method\":");
 		out = put_string(out, method_of(entry));
 		out = PUT(out, ",\"target\":");

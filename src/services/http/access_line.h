@@ -37,8 +37,8 @@ struct access_entry {
 	int status;
 	int64_t bytes; /* of content that were written, without the head */
 	/*
-	 * CLOCK_MONOTONIC, nanoseconds: the request had come, the first byte of the answer was written (0: none
-	 * was), all was written or the client was gone.
+	 * CLOCK_MONOTONIC, nanoseconds: the first bytes of the request were there, those of the answer were
+	 * written (0: none were), all was written or the client was gone.
 	 */
 	int64_t t_start, t_first, t_end;
 	uint64_t count; /* of requests on this connection, this one included */

@@ -129,7 +129,7 @@ static int answer_file(struct exchange *x, struct file *file)
 	int result;
 
 	x->unlogged |= !file->is_logged;
-	result = answer_representation(x, file->encodings ? choose(x, file) : file);
+	result = answer_representation(x, file_has_variants(file) ? choose(x, file) : file);
 	/* The variants are the file's: its reference holds them. */
 	file_unref(file);
 	return result;
@@ -144,9 +144,9 @@ static int answer_listing(struct exchange *x)
 	int result;
 
 	x->unlogged |= !x->found.settings.log;
-	if (listing_make(x->found.settings.root, site->name, x->found.path, x->data + query.at,
-			 query.len, &page, &len) < 0) {
-		mu_log(x->conn, MU_ERR, "cannot list %s: %m", x->found.path);
+	if (listing_make(x->found.settings.root, site->name, x->found.path, x->found.len,
+			 x->data + query.at, query.len, &page, &len) < 0) {
+		mu_log(x->conn, MU_ERR, "cannot list /%s: %m", site->name);
 		return answer_status(x, 500, "");
 	}
 	add_fields(x, false);

@@ -108,6 +108,12 @@ bool file_has_changed(const struct file *file);
 /* Brings the dates in the head up to `now`; date: DATE_LEN bytes, of the same second. */
 void file_set_date(struct file *file, int64_t now, const char *date);
 
+/* True when there is more than one representation to choose from. */
+static inline bool file_has_variants(const struct file *file)
+{
+	return file->encodings & (file->encodings - 1);
+}
+
 static inline struct file *file_ref(struct file *file)
 {
 	file->references++;

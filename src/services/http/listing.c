@@ -23,6 +23,11 @@ enum sort { SORT_NAME = 0, SORT_SIZE, SORT_TIME, SORTS };
 static const char *const sort_word[SORTS] = { "name", "size", "time" };
 static const char *const sort_title[SORTS] = { "Name", "Size", "Modified (UTC)" };
 
+struct text {
+	const char *at;
+	size_t len;
+};
+
 struct order {
 	enum sort sort;
 	bool descending;
@@ -199,9 +204,9 @@ static bool is_unfit(uint32_t code)
  * Text of a page. Control characters of ASCII are shown as their pictures (U+2400), all else that is unfit, or
  * no UTF-8, as U+FFFD.
  */
-static void put_text(FILE *page, const char *text, size_t len)
+static void put_text(FILE *page, struct text text)
 {
-	const char *p = text, *end = text + len;
+	const char *p = text.at, *end = text.at + text.len;
 
 	while (p < end) {
 		uint32_t code;
@@ -228,22 +233,22 @@ static void put_reference(FILE *page, const char *name)
 }
 
 /* The path as the heading, each folder of it a link: relative, so that it holds behind a proxy too. */
-static void put_heading(FILE *page, const char *path)
+static void put_heading(FILE *page, struct text path)
 {
-	const char *p = path, *slash;
+	const char *p = path.at, *end = path.at + path.len, *slash;
 	size_t below = 0;
 
-	for (const char *c = path + 1; *c; c++)
-		below += *c == '/';
+	for (size_t i = 1; i < path.len; i++)
+		below += path.at[i] == '/';
 	fputs("<h1>", page);
-	for (; (slash = strchr(p, '/')); p = slash + 1) {
+	for (; p < end && (slash = memchr(p, '/', (size_t)(end - p))); p = slash + 1) {
 		fputs("<a href=\"", page);
 		if (!below)
 			fputs("./", page);
 		for (size_t i = 0; i < below; i++)
 			fputs("../", page);
 		fputs("\"><bdi>", page);
-		put_text(page, p, (size_t)(slash - p));
+		put_text(page, (struct text){ p, (size_t)(slash - p) });
 		fputs("</bdi>/</a>", page);
 		below--;
 	}
@@ -295,7 +300,7 @@ static void put_entry(FILE *page, const struct entry *entry)
 	fputs("<tr><td><a href=\"", page);
 	put_reference(page, entry->name);
 	fprintf(page, "%s\"><bdi>", slash);
-	put_text(page, entry->name, strlen(entry->name));
+	put_text(page, (struct text){ entry->name, strlen(entry->name) });
 	fprintf(page, "</bdi>%s</a></td><td>", slash);
 	if (!entry->is_folder)
 		put_size(page, entry->size);
@@ -339,17 +344,17 @@ static const char style[] =
 	"th:last-child,td:last-child{font-size:.8rem;line-height:1.2;white-space:normal;min-width:"
 	"5.5rem}}";
 
-static void put_page(FILE *page, const char *path, struct order order,
+static void put_page(FILE *page, struct text path, struct order order,
 		     const struct listing *listing)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 	      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>",
 	      page);
-	put_text(page, path, strlen(path));
+	put_text(page, path);
 	fprintf(page, "</title>\n<style>%s</style>\n</head>\n<body>\n", style);
 	put_heading(page, path);
 	put_columns(page, order);
-	if (path[1])
+	if (path.len > 1)
 		fputs("<tr><td><a href=\"../\">..</a></td><td></td><td></td></tr>\n", page);
 	for (size_t i = 0; i < listing->n; i++)
 		put_entry(page, &listing->entry[i]);
@@ -360,7 +365,7 @@ static void put_page(FILE *page, const char *path, struct order order,
 	fputs("</body>\n</html>\n", page);
 }
 
-static int make_page(const char *path, struct order order, const struct listing *listing,
+static int make_page(struct text path, struct order order, const struct listing *listing,
 		     char **page_r, size_t *len_r)
 {
 	FILE *page = open_memstream(page_r, len_r);
@@ -393,8 +398,8 @@ static DIR *open_folder(const struct root *root, const char *name)
 	return dir;
 }
 
-int listing_make(const struct root *root, const char *name, const char *path, const char *query,
-		 size_t query_len, char **page_r, size_t *len_r)
+int listing_make(const struct root *root, const char *name, const char *path, size_t path_len,
+		 const char *query, size_t query_len, char **page_r, size_t *len_r)
 {
 	struct listing listing = { 0 };
 	struct order order = order_of(query, query_len);
@@ -407,7 +412,7 @@ int listing_make(const struct root *root, const char *name, const char *path, co
 	if (result == 0) {
 		if (listing.n)
 			qsort_r(listing.entry, listing.n, sizeof *listing.entry, compare, &order);
-		result = make_page(path, order, &listing, page_r, len_r);
+		result = make_page((struct text){ path, path_len }, order, &listing, page_r, len_r);
 	}
 	saved = errno;
 	closedir(dir);

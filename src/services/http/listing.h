@@ -25,12 +25,12 @@ enum {
 	"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
 
 /*
- * name: the folder below root, as root_open_file takes it. path: what it is called on the page, cleaned and
- * decoded, with a slash at both ends. query: as sent, with or without its "?"; "sort=name|size|time" and
+ * name: the folder below root, as root_open_file takes it, with a slash at its end unless it is "". path, path_len:
+ * what it is called on the page, cleaned and decoded, with a slash at both ends. query: as sent, with or without its "?"; "sort=name|size|time" and
  * "order=asc|desc" are understood, all else is passed over. *page_r is the caller's to free. 0, or -1 with errno:
  * the folder cannot be read, ENOMEM. Does not yield.
  */
-int listing_make(const struct root *root, const char *name, const char *path, const char *query,
-		 size_t query_len, char **page_r, size_t *len_r);
+int listing_make(const struct root *root, const char *name, const char *path, size_t path_len,
+		 const char *query, size_t query_len, char **page_r, size_t *len_r);
 
 #endif

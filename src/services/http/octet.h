@@ -17,7 +17,7 @@ enum octet_class {
 	OCTET_TOKEN = 1 << 0,  /* tchar, RFC 9110 section 5.6.2 */
 	OCTET_PATH = 1 << 1,   /* in a request target before the "?" */
 	OCTET_VALUE = 1 << 2,  /* in a field value, RFC 9110 section 5.5 */
-	OCTET_HOST = 1 << 3,   /* in a registered name, RFC 3986 section 3.2.2 */
+	OCTET_HOST = 1 << 3,   /* in a registered name but "%", RFC 3986 section 3.2.2 */
 	OCTET_TARGET = 1 << 4, /* in a request target */
 	OCTET_DIGIT = 1 << 5,
 	OCTET_ALL = OCTET_TOKEN | OCTET_PATH | OCTET_VALUE | OCTET_HOST | OCTET_TARGET

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The request parser. It goes through the bytes once, line by line, with a table of byte classes,
- * and is written for the request that is there as a whole. A line that has not come completely is
- * parsed again from its beginning once its LF is there; until then only the LF is looked for, so a
- * head that trickles in costs no more than a few passes.
+ * The request parser. It goes through the bytes once with a table of byte classes, part by part; where
+ * the bytes end it remembers the part and the place, and goes on there.
  *
  * Whatever RFC 9112 lets a recipient repair (bare LF, folded lines, spaces around the parts of the
- * request line) is refused: two parties that repair differently are how requests are smuggled.
+ * request line, a list where one value is wanted) is refused: two parties that repair differently are
+ * how requests are smuggled.
  */
 #include "services/http/request.h"
 
@@ -15,11 +14,21 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-enum phase { PHASE_REQUEST_LINE = 0, PHASE_FIELDS = 1 };
+/* What the next byte belongs to. */
+enum phase {
+	PHASE_BLANK = 0, /* the beginning: perhaps of an empty line */
+	PHASE_METHOD,
+	PHASE_PATH,
+	PHASE_QUERY,
+	PHASE_VERSION,
+	PHASE_NAME, /* of a field, or the empty line that ends the head */
+	PHASE_VALUE
+};
 
 enum {
 	BLANK_LINES_MAX = 4,
-	METHOD_MAX = 32 /* longer than any that is registered */
+	METHOD_MAX = 32,     /* longer than any that is registered */
+	TLS_HANDSHAKE = 0x16 /* the first byte of a TLS connection, RFC 8446 section 5.1 */
 };
 
 static enum request_state bad(struct request *request, int status, const char *reason)
@@ -142,10 +151,7 @@ static enum request_method method_find(const char *name, size_t len)
 void request_init(struct request *request)
 {
 	memset(request, 0, offsetof(struct request, field));
-	request->phase = PHASE_REQUEST_LINE;
-	request->blank_lines = 0;
-	request->wants_close = request->wants_keep_alive = false;
-	request->fields = request->at = request->scanned = 0;
+	memset(&request->phase, 0, sizeof *request - offsetof(struct request, phase));
 }
 
 /* Behind the "]" of the IPv6 address in brackets that p begins with; NULL: it is none. */
@@ -162,20 +168,44 @@ static __attribute__((__noinline__)) const char *skip_ipv6(const char *p, const 
 	return inet_pton(AF_INET6, text, &address) == 1 ? close + 1 : NULL;
 }
 
+/* Behind the registered name or IPv4 address that p begins with; NULL: a "%" that encodes nothing. */
+static const char *skip_name(const char *p, const char *end)
+{
+	p = octets_skip(p, end, OCTET_HOST);
+	while (p < end && *p == '%') {
+		if (end - p < 3 || octet_hex(p[1]) < 0 || octet_hex(p[2]) < 0)
+			return NULL;
+		p = octets_skip(p + 3, end, OCTET_HOST);
+	}
+	return p;
+}
+
+/* *DIGIT, of ports that can be (RFC 3986 section 3.2.3); CONNECT must name one (RFC 9110 9.3.6). */
+static bool port_is_valid(const char *p, const char *end, bool is_needed)
+{
+	static const char max[] = "65535";
+	const ptrdiff_t digits = sizeof max - 1;
+
+	if (octets_skip(p, end, OCTET_DIGIT) != end || end - p > digits ||
+	    (end - p == digits && memcmp(p, max, sizeof max - 1) > 0))
+		return false;
+	while (p < end && *p == '0')
+		p++;
+	return p < end || !is_needed;
+}
+
 /* uri-host [ ":" port ] as RFC 3986 has it; needs_port: as in authority-form. */
 static bool host_is_valid(const char *p, const char *end, bool needs_port)
 {
 	const char *start = p;
 
-	p = p < end && *p == '[' ? skip_ipv6(p, end) : octets_skip(p, end, OCTET_HOST);
+	p = p < end && *p == '[' ? skip_ipv6(p, end) : skip_name(p, end);
 	/* An http URI without a host is invalid (RFC 9110 section 4.2.1), a port or not. */
 	if (!p || p == start)
 		return false;
 	if (p == end)
 		return !needs_port;
-	if (*p++ != ':' || (needs_port && p == end))
-		return false;
-	return octets_skip(p, end, OCTET_DIGIT) == end;
+	return *p == ':' && port_is_valid(p + 1, end, needs_port);
 }
 
 /* 1*DIGIT and nothing else: no sign, no list (RFC 9112 section 6.3). */
@@ -210,32 +240,48 @@ static bool list_next(const char **p, const char *end, const char **from_r, cons
 	if (!to)
 		to = end;
 	*p = to;
-	while (to > from && octet_is_blank(to[-1]))
+	while (octet_is_blank(to[-1])) /* *from is none */
 		to--;
 	*from_r = from;
 	*to_r = to;
 	return true;
 }
 
-/* RFC 9112 sections 6.1, 6.3 and 7.1: chunked last, and once; nothing else is implemented here. */
+/*
+ * RFC 9112 sections 6.1, 6.3 and 7.1: chunked and nothing else is implemented here. Where chunked is
+ * the last of several, the others are what is unknown. Empty elements are not passed over as elsewhere:
+ * a party in front that takes the whole value for one word would see other content than we do.
+ */
 static enum request_state set_coding(struct request *request, const char *p, const char *end)
 {
-	const char *from, *to;
+	const char *from = p, *to = p;
 	int codings = 0, chunked = 0;
-	bool last = false;
 
-	while (list_next(&p, end, &from, &to)) {
-		last = is_word(from, to, "chunked");
-		chunked += last;
-		codings++;
+	if (is_word(p, end, "chunked")) {
+		request->chunked = true;
+		return REQUEST_DONE;
 	}
-	if (!last)
+	for (; list_next(&p, end, &from, &to); codings++)
+		chunked += is_word(from, to, "chunked");
+	if (to != end || !is_word(from, to, "chunked"))
 		return bad(request, 400, "the last transfer coding is not chunked");
 	if (chunked > 1)
 		return bad(request, 400, "chunked more than once");
-	if (codings > 1)
-		return bad(request, 501, "unknown transfer coding");
-	request->chunked = true;
+	if (codings == 1)
+		return bad(request, 400, "empty element before chunked");
+	return bad(request, 501, "unknown transfer coding");
+}
+
+/* RFC 9110 section 10.1.1. */
+static enum request_state set_expectation(struct request *request, const char *p, const char *end)
+{
+	const char *from, *to;
+
+	while (list_next(&p, end, &from, &to)) {
+		if (!is_word(from, to, "100-continue"))
+			return bad(request, 417, "unknown expectation");
+		request->expects = true;
+	}
 	return REQUEST_DONE;
 }
 
@@ -255,40 +301,36 @@ static enum request_state set_field(struct request *request, enum request_field 
 				    const char *data, const char *from, const char *to)
 {
 	uint32_t bit = 1U << field;
+	bool repeated = request->seen & bit;
 
-	if (request->seen & bit)
+	if (repeated)
 		request->repeated |= bit;
 	else
 		request->field[field] = slice_of(data, from, to);
+	request->seen |= bit;
 	switch (field) {
 	case FIELD_HOST:
-		if (request->repeated & bit)
+		if (repeated)
 			return bad(request, 400, "more than one Host");
 		if (from < to && !host_is_valid(from, to, false))
 			return bad(request, 400, "invalid Host");
 		break;
 	case FIELD_CONTENT_LENGTH:
-		if (request->repeated & bit)
+		if (repeated)
 			return bad(request, 400, "more than one Content-Length");
-		request->seen |= bit;
 		return set_length(request, from, to);
 	case FIELD_TRANSFER_ENCODING:
-		if (request->repeated & bit)
+		if (repeated)
 			return bad(request, 400, "more than one Transfer-Encoding");
-		request->seen |= bit;
 		return set_coding(request, from, to);
 	case FIELD_CONNECTION:
 		set_connection(request, from, to);
 		break;
 	case FIELD_EXPECT:
-		if (!is_word(from, to, "100-continue"))
-			return bad(request, 417, "unknown expectation");
-		request->expects = true;
-		break;
+		return set_expectation(request, from, to);
 	default:
 		break;
 	}
-	request->seen |= bit;
 	return REQUEST_DONE;
 }
 
@@ -305,23 +347,6 @@ static enum request_state bad_byte(struct request *request, char byte, const cha
 	default:
 		return bad(request, 400, otherwise);
 	}
-}
-
-/* After the last space of the request line: anything but "HTTP/1.1" CRLF, whole or in part. */
-static enum request_state parse_version(struct request *request, const char *p, const char *end)
-{
-	static const char shape[] = "HTTP/0.0\r\n";
-
-	for (int i = 0; shape[i]; i++) {
-		if (p + i == end)
-			return REQUEST_MORE;
-		if (shape[i] == '0' ? !octet_is(p[i], OCTET_DIGIT) : p[i] != shape[i])
-			return bad_byte(request, p[i], "invalid HTTP version");
-	}
-	if (p[5] != '1')
-		return bad(request, 505, "HTTP version is not 1");
-	request->minor = p[7] == '0' ? 0 : 1;
-	return REQUEST_DONE;
 }
 
 /* http://host:port/path, path_end being where the query begins (RFC 9112 section 3.2.2). */
@@ -347,12 +372,11 @@ static enum request_state parse_absolute(struct request *request, const char *da
 }
 
 /* RFC 9112 section 3.2: which of the four forms it is, and whether the method may have it. */
-static enum request_state parse_target(struct request *request, const char *data,
-				       const char *path_end)
+static enum request_state judge_target(struct request *request, const char *data)
 {
 	const char *p = data + request->target.at, *end = p + request->target.len;
+	const char *path_end = data + request->query.at;
 
-	request->query = slice_of(data, path_end, end);
 	if (request->method == METHOD_CONNECT) {
 		if (!host_is_valid(p, end, true))
 			return bad(request, 400, "CONNECT without host and port");
@@ -375,86 +399,129 @@ static enum request_state parse_target(struct request *request, const char *data
 	return parse_absolute(request, data, path_end);
 }
 
-static enum request_state parse_request_line(struct request *request, const char *data, size_t len)
+/* The bytes end at p, where the next call goes on. */
+static enum request_state more(struct request *request, const char *data, const char *p)
 {
-	const char *start = data + request->at, *end = data + len, *p, *target, *path_end;
+	request->scanned = (uint32_t)(p - data);
+	return REQUEST_MORE;
+}
 
-	p = octets_skip(start, end, OCTET_TOKEN);
+/* Past the empty lines that some clients send behind the content before (RFC 9112 section 2.2). */
+static inline enum request_state parse_blank(struct request *request, const char *data,
+					     const char *end)
+{
+	const char *p = data + request->at;
+
+	for (; p < end && *p == '\r'; p += 2) {
+		request->at = (uint32_t)(p - data);
+		if (p + 1 == end)
+			return REQUEST_MORE;
+		if (p[1] != '\n')
+			return bad_byte(request, *p, NULL);
+		if (++request->blank_lines > BLANK_LINES_MAX)
+			return bad(request, 400, "too many empty lines before the request");
+	}
+	request->at = request->scanned = (uint32_t)(p - data);
+	if (p == end)
+		return REQUEST_MORE;
+	if (*p == TLS_HANDSHAKE)
+		return bad(request, 400, "a TLS handshake where HTTP without TLS is spoken");
+	request->phase = PHASE_METHOD;
+	return REQUEST_DONE;
+}
+
+static inline enum request_state parse_method(struct request *request, const char *data,
+					      const char *end)
+{
+	const char *start = data + request->at;
+	const char *p = octets_skip(data + request->scanned, end, OCTET_TOKEN);
+
 	if (p - start > METHOD_MAX)
 		return bad(request, 501, "method is too long");
 	if (p == end)
-		return REQUEST_MORE;
+		return more(request, data, p);
 	if (*p != ' ' || p == start)
 		return bad_byte(request, *p, "invalid method");
 	request->method = (uint8_t)method_find(start, (size_t)(p - start));
+	request->target.at = request->scanned = (uint32_t)(p + 1 - data);
+	request->phase = PHASE_PATH;
+	return REQUEST_DONE;
+}
 
-	target = ++p;
-	p = path_end = octets_skip(p, end, OCTET_PATH);
-	if (p < end && *p == '?')
+static inline enum request_state parse_target(struct request *request, const char *data,
+					      const char *end)
+{
+	const char *target = data + request->target.at, *p = data + request->scanned;
+
+	if (request->phase == PHASE_PATH) {
+		p = octets_skip(p, end, OCTET_PATH);
+		request->query.at = (uint32_t)(p - data);
+		if (p < end && *p == '?')
+			request->phase = PHASE_QUERY;
+	}
+	if (request->phase == PHASE_QUERY)
 		p = octets_skip(p, end, OCTET_TARGET);
 	if (p - target > REQUEST_TARGET_MAX)
 		return bad(request, 414, "request target is too long");
 	if (p == end)
-		return REQUEST_MORE;
+		return more(request, data, p);
 	if (*p != ' ' || p == target)
 		return bad_byte(request, *p, "invalid byte in the request target");
-	request->target = slice_of(data, target, p);
+	request->target.len = (uint32_t)(p - target);
+	request->query.len = (uint32_t)(p - data) - request->query.at;
+	request->scanned = (uint32_t)(p + 1 - data);
+	request->phase = PHASE_VERSION;
+	return REQUEST_DONE;
+}
 
-	p++;
+static enum request_state judge_version(struct request *request, const char *p, const char *end)
+{
+	static const char shape[] = "HTTP/0.0\r\n";
+
+	for (int i = 0; shape[i]; i++) {
+		if (p + i == end)
+			return REQUEST_MORE;
+		if (shape[i] == '0' ? !octet_is(p[i], OCTET_DIGIT) : p[i] != shape[i])
+			return bad_byte(request, p[i], "invalid HTTP version");
+	}
+	if (p[5] == '2')
+		return bad(request, 505, "HTTP/2 is not spoken here");
+	if (p[5] != '1')
+		return bad(request, 505, "HTTP version is not 1");
+	request->minor = p[7] == '0' ? 0 : 1;
+	return REQUEST_DONE;
+}
+
+/* The ten bytes after the last space of the request line. */
+static inline enum request_state parse_version(struct request *request, const char *data,
+					       const char *end)
+{
+	const char *p = data + request->scanned;
+	enum request_state state;
+
 	if (end - p >= 10 && !memcmp(p, "HTTP/1.1\r\n", 10)) {
 		request->minor = 1;
 	} else {
-		enum request_state state = parse_version(request, p, end);
-
+		state = judge_version(request, p, end);
 		if (state != REQUEST_DONE)
 			return state;
 	}
-	request->at = (uint32_t)(p + 10 - data);
-	request->phase = PHASE_FIELDS;
-	return parse_target(request, data, path_end);
+	request->at = request->scanned = (uint32_t)(p + 10 - data);
+	request->has_line = true;
+	request->phase = PHASE_NAME;
+	state = judge_target(request, data);
+	if (state == REQUEST_DONE)
+		request->fields = request->at;
+	return state;
 }
 
 static enum request_state bad_name(struct request *request, const char *start, const char *p)
 {
-	if (octet_is_blank(*p)) {
-		if (p > start)
-			return bad(request, 400, "blank before the colon");
-		return bad(request, 400,
-			   request->at == request->fields ? "blank before the first field"
-							  : "folded line");
-	}
-	return bad_byte(request, *p, "invalid field name");
-}
-
-/* One field line; REQUEST_DONE: taken, request->at is the next line. */
-static inline enum request_state parse_field(struct request *request, const char *data, size_t len)
-{
-	const char *start = data + request->at, *end = data + len, *p, *value, *value_end;
-	enum request_field field;
-
-	p = octets_skip(start, end, OCTET_TOKEN);
-	if (p == end)
-		return REQUEST_MORE;
-	if (*p != ':' || p == start)
-		return bad_name(request, start, p);
-	field = field_find(start, (size_t)(p - start));
-
-	p++;
-	while (p < end && octet_is_blank(*p))
-		p++;
-	value = p;
-	p = octets_skip_value(p, end);
-	if (end - p < 2 && (p == end || *p == '\r'))
-		return REQUEST_MORE;
-	if (*p != '\r' || p[1] != '\n')
-		return bad_byte(request, *p, "control byte in a field value");
-	request->at = (uint32_t)(p + 2 - data);
-	if (field == FIELD_OTHER)
-		return REQUEST_DONE;
-	value_end = p;
-	while (value_end > value && octet_is_blank(value_end[-1]))
-		value_end--;
-	return set_field(request, field, data, value, value_end);
+	if (!octet_is_blank(*p))
+		return bad_byte(request, *p, "invalid field name");
+	if (p > start)
+		return bad(request, 400, "blank before the colon");
+	return bad(request, 400, request->lines ? "folded line" : "blank before the first field");
 }
 
 /* What only the whole head shows: framing (RFC 9112 section 6.3), Host (3.2), persistence (9.3). */
@@ -476,84 +543,104 @@ static enum request_state finish(struct request *request)
 		request->expects = false;
 	request->persistent =
 		!request->wants_close && (request->minor || request->wants_keep_alive);
-	request->head_len = request->at;
 	return REQUEST_DONE;
 }
 
-/* An empty CRLF line at `at`: DONE; MORE: perhaps; BAD: there is something else. */
-static inline enum request_state blank_line(const struct request *request, const char *data,
-					    size_t len)
+/* A line that begins with CR. */
+static enum request_state parse_end(struct request *request, const char *data, const char *end)
 {
 	const char *p = data + request->at;
-	size_t left = len - request->at;
 
-	if (!left)
-		return REQUEST_MORE;
-	if (p[0] != '\r')
-		return REQUEST_BAD;
-	if (left == 1)
-		return REQUEST_MORE;
-	return p[1] == '\n' ? REQUEST_DONE : REQUEST_BAD;
+	if (p + 1 == end)
+		return more(request, data, p);
+	if (p[1] != '\n')
+		return bad_byte(request, *p, NULL);
+	request->head_len = request->at + 2;
+	return finish(request);
 }
 
-static enum request_state parse_lines(struct request *request, const char *data, size_t len)
+/* From *at, which stands in the value; REQUEST_DONE: the line is taken, *at is behind it. */
+static inline enum request_state parse_value(struct request *request, const char *data,
+					     const char **at, const char *end,
+					     enum request_field field, const char *value)
 {
-	enum request_state state;
+	const char *p = octets_skip_value(*at, end);
 
-	while (request->phase == PHASE_REQUEST_LINE) {
-		state = blank_line(request, data, len);
-		if (state == REQUEST_MORE)
-			return state;
-		if (state == REQUEST_BAD) {
-			state = parse_request_line(request, data, len);
-			if (state != REQUEST_DONE)
-				return state;
-			request->fields = request->at;
-			break;
-		}
-		if (++request->blank_lines > BLANK_LINES_MAX)
-			return bad(request, 400, "too many empty lines before the request");
-		request->at += 2;
+	if (end - p < 2 && (p == end || *p == '\r')) {
+		request->phase = PHASE_VALUE;
+		request->name = (uint8_t)field;
+		request->value = (uint32_t)(value - data);
+		return more(request, data, p);
 	}
-	for (;;) {
-		state = blank_line(request, data, len);
-		if (state == REQUEST_MORE)
-			return state;
-		if (state == REQUEST_DONE) {
-			request->at += 2;
-			return finish(request);
+	if (*p != '\r' || p[1] != '\n')
+		return bad_byte(request, *p, "control byte in a field value");
+	if (++request->lines > REQUEST_FIELDS_MAX)
+		return bad(request, 431, "too many fields");
+	*at = p + 2;
+	request->at = (uint32_t)(*at - data);
+	if (field == FIELD_OTHER)
+		return REQUEST_DONE;
+	while (p > value && octet_is_blank(p[-1]))
+		p--;
+	while (value < p && octet_is_blank(*value))
+		value++;
+	return set_field(request, field, data, value, p);
+}
+
+static enum request_state parse_fields(struct request *request, const char *data, const char *end)
+{
+	const char *start, *p = data + request->scanned, *value;
+	enum request_state state = REQUEST_DONE;
+	enum request_field field;
+
+	while (state == REQUEST_DONE) {
+		if (request->phase == PHASE_VALUE) {
+			request->phase = PHASE_NAME;
+			field = (enum request_field)request->name;
+			value = data + request->value;
+		} else {
+			start = data + request->at;
+			p = octets_skip(p, end, OCTET_TOKEN);
+			if (p == end)
+				return more(request, data, p);
+			if (p == start && *p == '\r')
+				return parse_end(request, data, end);
+			if (*p != ':' || p == start)
+				return bad_name(request, start, p);
+			field = field_find(start, (size_t)(p - start));
+			value = ++p;
 		}
-		state = parse_field(request, data, len);
-		if (state != REQUEST_DONE)
-			return state;
+		state = parse_value(request, data, &p, end, field, value);
 	}
+	return state;
 }
 
 enum request_state request_parse(struct request *request, const char *data, size_t len)
 {
-	enum request_state state;
+	enum request_state state = REQUEST_DONE;
+	const char *end = data + len;
 
-	if (request->scanned && !memchr(data + request->scanned, '\n', len - request->scanned)) {
-		request->scanned = (uint32_t)len;
-		if (request->phase == PHASE_REQUEST_LINE &&
-		    len - request->at > REQUEST_TARGET_MAX + METHOD_MAX + 12)
-			return bad(request, 414, "request line is too long");
-		return REQUEST_MORE;
-	}
-	state = parse_lines(request, data, len);
-	if (state == REQUEST_MORE)
-		request->scanned = (uint32_t)len;
+	if (request->phase == PHASE_BLANK)
+		state = parse_blank(request, data, end);
+	if (state == REQUEST_DONE && request->phase == PHASE_METHOD)
+		state = parse_method(request, data, end);
+	if (state == REQUEST_DONE && request->phase <= PHASE_QUERY)
+		state = parse_target(request, data, end);
+	if (state == REQUEST_DONE && request->phase == PHASE_VERSION)
+		state = parse_version(request, data, end);
+	if (state == REQUEST_DONE)
+		state = parse_fields(request, data, end);
 	return state;
 }
 
 bool request_is_blank(const struct request *request, size_t len)
 {
-	return request->phase == PHASE_REQUEST_LINE && request->at == len;
+	return request->phase == PHASE_BLANK && request->at == len;
 }
 
 void request_too_large(struct request *request)
 {
-	if (request->phase == PHASE_REQUEST_LINE)
+	if (!request->has_line)
 		bad(request, 414, "request line is larger than the buffer");
 	else
 		bad(request, 431, "header is larger than the buffer");

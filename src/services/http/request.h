@@ -12,8 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A longer request target is answered with 414 (RFC 9112 section 3 asks for 8,000 at least). */
-enum { REQUEST_TARGET_MAX = 8192 };
+enum {
+	/* A longer target is answered with 414 (RFC 9112 section 3 asks for 8,000 at least). */
+	REQUEST_TARGET_MAX = 8192,
+	/* More field lines are answered with 431. Browsers behind proxies send some thirty. */
+	REQUEST_FIELDS_MAX = 128
+};
 
 struct slice {
 	uint32_t at, len;
@@ -63,10 +67,12 @@ struct request {
 	uint8_t method;  /* enum request_method */
 	uint8_t form;    /* enum request_form */
 	uint8_t minor;   /* of HTTP/1.x: 0, or 1 for all above */
+	bool has_line;   /* the request line was understood; else it may be set in part */
 	bool persistent; /* the client would go on with this connection afterwards */
 	bool chunked;    /* content follows in chunks */
 	bool expects;    /* the client waits for 100 (Continue) before it sends content */
 	uint16_t status; /* REQUEST_BAD: 400, 414, 417, 431, 501 or 505 */
+	uint32_t fields; /* where they begin; 0: there is no request line yet, or a bad one */
 	uint32_t head_len;
 	uint64_t length;     /* of the content when it is not chunked; 0: none */
 	struct slice target; /* as sent */
@@ -78,12 +84,14 @@ struct request {
 	uint32_t seen, repeated;         /* bits 1 << enum request_field */
 	struct slice field[FIELD_OTHER]; /* value of the first such field, valid if seen */
 
-	/* The parser's own. */
+	/* The parser's own: between two calls it stands in the middle of a line. */
 	uint8_t phase, blank_lines;
+	uint8_t name;   /* enum request_field: of the line whose value has begun */
+	uint16_t lines; /* of fields */
 	bool wants_close, wants_keep_alive;
-	uint32_t at;      /* the line to be parsed next */
-	uint32_t fields;  /* the first line after the request line */
-	uint32_t scanned; /* no LF between `at` and here; 0: not known */
+	uint32_t at;      /* where the line begins */
+	uint32_t scanned; /* where to go on in it */
+	uint32_t value;   /* what follows the colon */
 };
 
 /* To be called before the first request_parse of each request. */
@@ -91,7 +99,8 @@ void request_init(struct request *request);
 
 /*
  * data: all bytes received since the beginning of this request, len of them; the ones of an earlier
- * call again in front. Each byte is looked at no more than a few times however they arrive.
+ * call again in front. A call goes on where the one before it stopped, so each byte is looked at
+ * once however they arrive, and what is found does not depend on how. Does not yield.
  */
 enum request_state request_parse(struct request *request, const char *data, size_t len);
 
