@@ -95,16 +95,23 @@ static size_t scheme_len(const char *text)
 	return len && strncmp(text + len, "://", 3) == 0 ? len + 3 : 0;
 }
 
+static bool leads_back(const char *text)
+{
+	return !strcmp(text, "{uri}") || !strcmp(text, "{path}") || !strcmp(text, "{path}{query}");
+}
+
 const char *template_check_url(const char *text)
 {
-	static const char begins[] = "it begins with / or https://, or is made of {uri} or {path}";
+	static const char begins[] = "it begins with /, {path} or https://";
 	const char *wrong = check_variables(text), *p = text;
 	size_t scheme = scheme_len(text);
 	struct piece piece;
 
 	if (wrong)
 		return wrong;
-	if (!scheme && text[0] != '/' && strncmp(text, "{uri}", 5) && strncmp(text, "{path}", 6))
+	if (leads_back(text + (text[0] == '/')))
+		return "it leads back to where it comes from";
+	if (!scheme && text[0] != '/' && strncmp(text, "{path}", 6))
 		return begins;
 	if (text[0] == '/' && text[1] == '/')
 		scheme = 2;
