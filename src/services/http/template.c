@@ -314,6 +314,15 @@ static void add_path(struct sink *sink, const char *text, size_t len)
 			put_raw(sink, text[i]);
 }
 
+static void add_host(struct sink *sink, const char *host, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char folded = host_fold(host[i]);
+
+		add_path(sink, &folded, 1);
+	}
+}
+
 size_t template_path(const char *text, const struct template_values *values, char *out, size_t size)
 {
 	struct sink sink = { .out = out, .size = size };
@@ -330,8 +339,7 @@ size_t template_path(const char *text, const struct template_values *values, cha
 		case PART_HOST:
 			if (!host_len)
 				return 0;
-			for (size_t i = 0; i < host_len; i++)
-				add_path(&sink, &(char){ host_fold(values->host[i]) }, 1);
+			add_host(&sink, values->host, host_len);
 			break;
 		case PART_PATH:
 			add_path(&sink, values->path, values->path_len);
