@@ -217,6 +217,109 @@ def a_condition_that_fails_is_412(case):
                     assert got.status == status, (fields, got.status)
 
 
+def variants(case):
+    """The port of a server of two files that lie there compressed as well; what each of the variants has."""
+    found = {}
+    for name, size in (("page", 2000), ("book", 400_000)):
+        for number, (suffix, coding) in enumerate((("", None), (".gz", "gzip"), (".br", "br"), (".zst", "zstd"))):
+            # What is in them is nothing to the server; it differs, and so does its length.
+            content = pattern(size - 100 * number)[::-1] if number else pattern(size)
+            case.write(f"html/{name}.txt{suffix}", "")
+            path = case.folder / f"html/{name}.txt{suffix}"
+            path.write_bytes(content)
+            os.utime(path, (784111777, 784111777))
+            found[name, coding] = content
+    text, port = case.service("http { root html; precompressed yes; cache { file-size 128k } }",
+                              extra="timeout { park 60s }")
+    case.server(text)
+    return port, found
+
+
+def get_variant(http, name, accept, method="GET", fields=()):
+    return http.get(f"/{name}.txt", method, [f"Accept-Encoding: {accept}", *fields])
+
+
+@for_both_modes
+def each_coding_is_a_representation_of_its_own(case):
+    port, contents = variants(case)
+    with Http(port) as http:
+        for name in ("page", "book"):
+            etags = set()
+            for accept, coding in (("gzip", "gzip"), ("br", "br"), ("zstd", "zstd"), ("identity", None),
+                                   ("gzip, deflate, br, zstd", "zstd"), ("gzip, br", "br"), ("deflate", None),
+                                   ("gzip;q=1.0, br;q=0.9, zstd;q=0", "gzip"), ("zstd;q=0.1, br;q=0.2", "br"),
+                                   ("identity, gzip;q=0.5", None), ("*", "zstd"), ("*;q=0", None), ("", None),
+                                   ("X-GZIP", "gzip"), ("gzip;q=0, *;q=0.1", "zstd")):
+                got, head = (get_variant(http, name, accept, method) for method in ("GET", "HEAD"))
+                assert (got.status, got.body) == (200, contents[name, coding]), (name, accept, got.status)
+                assert got.headers.get("content-encoding") == coding, (accept, got.headers)
+                assert got.headers["vary"].lower() == "accept-encoding", got.headers
+                assert got.headers["content-type"].startswith("text/plain"), got.headers
+                del got.headers["date"], head.headers["date"]
+                assert head.headers == got.headers, (head.headers, got.headers)
+                etags.add(got.headers["etag"])
+            assert len(etags) == 4 and not any(etag.startswith("W/") for etag in etags), etags
+            got = http.get(f"/{name}.txt")
+            assert got.body == contents[name, None] and "content-encoding" not in got.headers
+            assert got.headers["vary"].lower() == "accept-encoding", got.headers
+
+
+@for_both_modes
+def parts_are_of_the_representation_that_is_chosen(case):
+    port, contents = variants(case)
+    with Http(port) as http:
+        for name in ("page", "book"):
+            etags = {coding: get_variant(http, name, coding or "identity", "HEAD").headers["etag"]
+                     for coding in (None, "gzip", "br", "zstd")}
+            for coding in ("gzip", "br", "zstd", None):
+                content = contents[name, coding]
+                size = len(content)
+                own, other = etags[coding], etags["gzip" if coding is None else None]
+
+                def ask(*fields, coding=coding, name=name):
+                    return get_variant(http, name, coding or "identity", fields=fields)
+
+                got = ask("Range: bytes=-500")
+                assert (got.status, got.body) == (206, content[-500:]), (name, coding)
+                assert got.headers["content-range"] == f"bytes {size - 500}-{size - 1}/{size}"
+                assert got.headers.get("content-encoding") == coding and got.headers["etag"] == own
+                assert got.headers["vary"].lower() == "accept-encoding", got.headers
+                got = ask("Range: bytes=0-9,100-299")
+                assert parts_of(got) == [(0, 9, size, content[:10]), (100, 299, size, content[100:300])]
+                assert got.headers.get("content-encoding") == coding
+                got = ask(f"Range: bytes={size}-")
+                assert got.status == 416 and got.headers["content-range"] == f"bytes */{size}"
+                # An entity tag is of one representation (RFC 9110 section 8.8.3.3).
+                assert ask("Range: bytes=0-9", f"If-Range: {own}").status == 206
+                got = ask("Range: bytes=0-9", f"If-Range: {other}")
+                assert (got.status, got.body) == (200, content)
+                got = ask(f"If-None-Match: {own}")
+                assert got.status == 304 and got.headers["etag"] == own and "vary" in got.headers
+                assert ask(f"If-None-Match: {other}").status == 200
+                assert ask(f"If-Match: {own}").status == 200
+                assert ask(f"If-Match: {other}").status == 412
+
+
+@for_both_modes
+def pages_of_their_own_for_412_and_416(case):
+    case.write("html/error.txt", "not so\n")
+    case.write("html/page.txt", "0123456789")
+    text, port = case.service("http { root html; error-page 412 416 /error.txt; header X-A b always }",
+                              extra="timeout { park 60s }")
+    case.server(text)
+    with Http(port) as http:
+        for field, status in (("Range: bytes=10-", 416), ('If-Match: "x"', 412)):
+            got = http.get("/page.txt", headers=[field])
+            assert (got.status, got.body) == (status, b"not so\n"), got
+            assert got.headers.get("content-range") == ("bytes */10" if status == 416 else None)
+            assert got.headers["x-a"] == "b", got.headers
+            for name in ("etag", "last-modified", "accept-ranges"):
+                assert name not in got.headers, got.headers
+        # The page of an error has no parts.
+        got = http.get("/page.txt", headers=["Range: bytes=0-1", 'If-Match: "x"'])
+        assert (got.status, got.body) == (412, b"not so\n"), got
+
+
 @for_both_modes
 def many_parts_on_one_connection(case):
     """As a player seeks: pipelined, and the connection stays."""

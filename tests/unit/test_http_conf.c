@@ -130,9 +130,9 @@ static const struct bad {
 	{ "redirect 300 /a", 0, 10, "`300` is no status of a redirect: 301, 302, 303, 307, 308" },
 	{ "redirect 304 /a", 0, 10, "`304` is no status of a redirect: *" },
 	{ "redirect permanent /a", 0, 10, "`permanent` is no status of a redirect: *" },
-	{ "redirect 301 /a /b", 0, 17, "`redirect` takes a status and a target, once: *" },
-	{ "redirect /a\nredirect 301 /b", 1, 14,
-	  "`redirect` takes a status and a target, once: *" },
+	{ "redirect 301 /a /b", 0, 17, "`redirect` takes 2 words at most; *" },
+	{ "redirect /a\nredirect 301 /b", 1, 10, "`redirect` is given twice in one block" },
+	{ "redirect\nanswer 404", 0, 1, "`redirect` needs *" },
 	{ "redirect www.example.org", 0, 10,
 	  "`www.example.org` is no target: it begins with / or https://, *" },
 	{ "redirect \"{rest}\"", 0, 10, "`{rest}` is no target: it begins with *" },
@@ -157,7 +157,7 @@ static const struct bad {
 	{ "answer 401", 0, 8, "`401` is no status that can be answered: *" },
 	{ "answer 100", 0, 8, "`100` is no status that can be answered: *" },
 	{ "answer gone", 0, 8, "`gone` is no status that can be answered: *" },
-	{ "answer 404 not there", 0, 16, "`answer` takes a status and a text, once; *" },
+	{ "answer 404 not there", 0, 16, "`answer` takes 2 words at most; *" },
 	{ "answer 204 x", 0, 12, "204 is an answer without content" },
 
 	/* access */

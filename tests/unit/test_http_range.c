@@ -55,7 +55,10 @@ static const struct row {
 	{ "bytes=20-30,4-5", 10, "4-5" },
 	{ "bytes=4-5,20-30", 10, "4-5" },
 
-	/* 14.1.2: an end longer than the representation is all of it, and nothing cannot be a part */
+	/*
+	 * 14.1.2: an end longer than the representation is all of it, and nothing cannot be a
+	 * part
+	 */
 	{ "bytes=-5", 0, "200" },
 	{ "bytes=0-,-5", 0, "200" },
 	{ "bytes=-5,0-", 0, "200" },
@@ -110,7 +113,10 @@ static const struct row {
 	{ "bytes=\t0-1\t", 10, "0-1" },
 	{ "bytes=,, 0-1 , ,\t8-9 ,", 10, "0-1 8-9" },
 
-	/* 15.3.7.2: in the order asked for; what overlaps or adjoins is one, at the first one's place */
+	/*
+	 * 15.3.7.2: in the order asked for; what overlaps or adjoins is one, at the first one's
+	 * place
+	 */
 	{ "bytes=8-9,0-1", 10, "8-9 0-1" },
 	{ "bytes=0-1,3-4", 10, "0-1 3-4" },
 	{ "bytes=0-1,2-4", 10, "0-4" },

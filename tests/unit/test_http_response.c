@@ -600,7 +600,10 @@ START_TEST(what_went_out_before_is_counted)
 }
 END_TEST
 
-/* Sixteen parts are more pieces than one write takes: he goes between two of them, or within one. */
+/*
+ * Sixteen parts are more pieces than one write takes: he goes between two of them, or within
+ * one.
+ */
 START_TEST(who_leaves_among_the_parts_ends_it)
 {
 	size_t whole;

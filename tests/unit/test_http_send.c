@@ -5,7 +5,7 @@
 #include "temp_folder.h"
 #include "unit.h"
 
-enum { SIZE = 3 << 20, MODIFIED = 784111777 };
+enum { SIZE = 5 << 20, MODIFIED = 784111777 };
 
 static struct temp_folder folder;
 static struct mu_worker worker;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Conditional requests; see condition.h. A date that cannot be understood is no condition; a list of entity tags that
- * cannot be understood names no tag.
+ * Conditional requests; see condition.h. A date that cannot be understood is no condition; a
+ * list of entity tags that cannot be understood names no tag.
  */
 #include "services/http/condition.h"
 
@@ -59,8 +59,8 @@ static bool is_repeated(const struct request *request, enum request_field field)
 }
 
 /*
- * The value of the next line with this name behind `value`, of a whole head; false: there is none. The parser keeps the
- * first only, and tags may be spread over several lines.
+ * The value of the next line with this name behind `value`, of a whole head; false: there is
+ * none. The parser keeps the first only, and tags may be spread over several lines.
  */
 static bool next_value(const char *data, const char *name, struct slice *value)
 {

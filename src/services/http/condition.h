@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Conditional requests (RFC 9110 section 13): whether the client has the file already, whether it is still the one
- * that the client means, and whether a part of it is of use. For GET and HEAD of a file that would be answered
- * with 200; a file's entity tag is a strong one.
+ * Conditional requests (RFC 9110 section 13): whether the client has the file already, whether
+ * it is still the one that the client means, and whether a part of it is of use. For GET and
+ * HEAD of a file that would be answered with 200; a file's entity tag is a strong one.
  *
  * data: the bytes that the request's slices are of; now: seconds since 1970.
  */
@@ -23,8 +23,8 @@ enum condition {
 };
 
 /*
- * True if one of the entity tags of an If-Match or If-None-Match value is `etag`, or it is "*". weak: a weak tag may
- * be equal to it (section 8.8.3.2).
+ * True if one of the entity tags of an If-Match or If-None-Match value is `etag`, or it is "*".
+ * weak: a weak tag may be equal to it (section 8.8.3.2).
  */
 bool condition_etag_matches(const char *value, size_t len, const char *etag, size_t etag_len,
 			    bool weak);
@@ -46,9 +46,9 @@ static inline enum condition condition_check(const struct request *request, cons
 }
 
 /*
- * False: Range is to be ignored, because the client's parts are of another state of the file (If-Range, section
- * 13.1.5). A date is only as good as an entity tag when it is over: within the same second the file may
- * change once more (section 8.8.2.2).
+ * False: Range is to be ignored, because the client's parts are of another state of the file
+ * (If-Range, section 13.1.5). A date is only as good as an entity tag when it is over: within
+ * the same second the file may change once more (section 8.8.2.2).
  */
 bool condition_range_applies(const struct request *request, const char *data,
 			     const struct file *file, int64_t now);
@@ -58,8 +58,9 @@ int condition_read_ranges(const struct request *request, const char *data, const
 			  int64_t now, struct range range[RANGES_MAX]);
 
 /*
- * The ranges that response_file is to send, as range_parse gives them: 0 for the whole, -1 for 416. Also 0 without a
- * Range, for HEAD (section 14.2 defines Range for GET alone), where Range was sent twice, and where If-Range is false.
+ * The ranges that response_file is to send, as range_parse gives them: 0 for the whole, -1 for
+ * 416. Also 0 without a Range, for HEAD (section 14.2 defines Range for GET alone), where Range
+ * was sent twice, and where If-Range is false.
  */
 static inline int condition_ranges(const struct request *request, const char *data,
 				   const struct file *file, int64_t now,

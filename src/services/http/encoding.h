@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which of the representations of a file a client would rather have: Accept-Encoding (RFC 9110 section 12.5.3). */
+/*
+ * Which of the representations of a file a client would rather have: Accept-Encoding (RFC 9110
+ * section 12.5.3).
+ */
 #ifndef SERVICES_HTTP_ENCODING_H
 #define SERVICES_HTTP_ENCODING_H
 
@@ -9,10 +12,11 @@
 enum encoding { ENCODING_IDENTITY = 0, ENCODING_GZIP, ENCODING_BR, ENCODING_ZSTD, ENCODINGS };
 
 /*
- * The best of what is there by the weights (q) of an Accept-Encoding value; of equal ones the better
- * coding. available: bits 1 << enum encoding; identity is always there. identity that is not named has less
- * weight than all that is, and it is also the answer when nothing is acceptable: better something than 406
- * (which section 12.5.3 leaves to us). An element that is not valid is passed over.
+ * The best of what is there by the weights (q) of an Accept-Encoding value; of equal ones the
+ * better coding. available: bits 1 << enum encoding; identity is always there. identity that is
+ * not named has less weight than all that is, and it is also the answer when nothing is
+ * acceptable: better something than 406 (which section 12.5.3 leaves to us). An element that is
+ * not valid is passed over.
  */
 int encoding_choose(const char *value, size_t len, unsigned available);
 

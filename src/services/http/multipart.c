@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Multipart/byteranges; see multipart.h. Content in memory and delimiters are gathered, as many pieces in a write as it
- * takes; content behind a descriptor goes on its own, after what stands before it.
+ * Multipart/byteranges; see multipart.h. Content in memory and delimiters are gathered, as many
+ * pieces in a write as it takes; content behind a descriptor goes on its own, after what stands
+ * before it.
  */
 #include "services/http/multipart.h"
 

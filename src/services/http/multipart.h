@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several parts of a file in one response: multipart/byteranges (RFC 9110 section 14.6). Knows the parts and their
- * delimiters; the head of the response is the caller's.
+ * Several parts of a file in one response: multipart/byteranges (RFC 9110 section 14.6). Knows
+ * the parts and their delimiters; the head of the response is the caller's.
  */
 #ifndef SERVICES_HTTP_MULTIPART_H
 #define SERVICES_HTTP_MULTIPART_H
@@ -32,8 +32,8 @@ int multipart_init(struct multipart *multipart, struct mu_conn *conn, const stru
 		   const struct range *range, int ranges);
 
 /*
- * Writes the head and all the content; flags are for the last write. The caller holds a reference to
- * the file. May yield. 0 or -1: the connection cannot go on.
+ * Writes the head and all the content; flags are for the last write. The caller holds a
+ * reference to the file. May yield. 0 or -1: the connection cannot go on.
  */
 int multipart_write(struct multipart *multipart, struct mu_conn *conn, struct file *file,
 		    const char *head, size_t head_len, unsigned flags);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ranges; see range.h. Each spec is compared with at most RANGES_MAX others, so a field full of them costs no
- * more than a few times its parsing.
+ * Ranges; see range.h. Each spec is compared with at most RANGES_MAX others, so a field full of
+ * them costs no more than a few times its parsing.
  */
 #include "services/http/range.h"
 
@@ -36,8 +36,9 @@ static int64_t least(int64_t a, int64_t b)
 }
 
 /*
- * int-range or suffix-range (section 14.1.1). What follows it, or NULL: not valid. range->len is 0 where it cannot be
- * satisfied; is_suffix_r: by an end of more than nothing, which only an empty representation does not have.
+ * int-range or suffix-range (section 14.1.1). What follows it, or NULL: not valid. range->len
+ * is 0 where it cannot be satisfied; is_suffix_r: by an end of more than nothing, which only an
+ * empty representation does not have.
  */
 static const char *read_spec(const char *p, const char *end, int64_t size, struct range *range,
 			     bool *is_suffix_r)
@@ -80,8 +81,8 @@ static struct range joined(const struct range *a, const struct range *b)
 }
 
 /*
- * Adds one to n ranges of which none touches another, so that it remains so. Once through is enough: what
- * touches a joined range touches one of its parts. Their number, or -1: too many.
+ * Adds one to n ranges of which none touches another, so that it remains so. Once through is
+ * enough: what touches a joined range touches one of its parts. Their number, or -1: too many.
  */
 static int add(struct range range[RANGES_MAX], int n, struct range next)
 {

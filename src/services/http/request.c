@@ -240,7 +240,7 @@ static bool list_next(const char **p, const char *end, const char **from_r, cons
 	if (!to)
 		to = end;
 	*p = to;
-	while (to > from && octet_is_blank(to[-1]))
+	while (octet_is_blank(to[-1])) /* *from is none */
 		to--;
 	*from_r = from;
 	*to_r = to;
@@ -509,7 +509,10 @@ static inline enum request_state parse_version(struct request *request, const ch
 	request->at = request->scanned = (uint32_t)(p + 10 - data);
 	request->has_line = true;
 	request->phase = PHASE_NAME;
-	return judge_target(request, data);
+	state = judge_target(request, data);
+	if (state == REQUEST_DONE)
+		request->fields = request->at;
+	return state;
 }
 
 static enum request_state bad_name(struct request *request, const char *start, const char *p)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Responses; see response.h. The usual one is a single try_write of a piece of memory that has been
- * ready for long. Everything else (another status or Connection field, a client that is slow to take it, a
- * large file) goes with a copy of the head, which leaves the file's own free to be given a new
- * Date.
+ * Responses; see response.h. The usual one is a single try_write of a piece of memory that has
+ * been ready for long. Everything else (another status or Connection field, a client that is
+ * slow to take it, a large file) goes with a copy of the head, which leaves the file's own free
+ * to be given a new Date.
  */
 #include "services/http/response.h"
 
@@ -227,11 +227,12 @@ const char *response_unsatisfied_range(int64_t size, char out[RESPONSE_RANGE_MAX
 int response_file(struct response *response, struct file *file, const struct range *range,
 		  int ranges)
 {
-	char field[RESPONSE_RANGE_MAX];
+	if (ranges < 0) {
+		char field[RESPONSE_RANGE_MAX];
 
-	if (ranges < 0)
 		return response_status(response, 416,
 				       response_unsatisfied_range(file->size, field));
+	}
 	set_date(response, file);
 	if (ranges == 0)
 		return send_whole(response, file);

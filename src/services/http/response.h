@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Responses: a ready file or parts of it, its 304, and whatever is not a file: a status with a small page, a text, a page
- * that was made. All of them write; what they do not do is read, count requests, or end the connection.
+ * Responses: a ready file or parts of it, its 304, and whatever is not a file: a status with a
+ * small page, a text, a page that was made. All of them write; what they do not do is read,
+ * count requests, or end the connection.
  */
 #ifndef SERVICES_HTTP_RESPONSE_H
 #define SERVICES_HTTP_RESPONSE_H
@@ -30,9 +31,9 @@ struct response {
 	const char *date;   /* DATE_LEN bytes: of now */
 	const char *server; /* "Server: musterd\r\n", or "" */
 	/*
-	 * Further header lines, each with CRLF, or "": of what is not a file, for those of a file are in its
-	 * head. May be replaced between two calls, and not
-	 * be changed while one of them waits.
+	 * Further header lines, each with CRLF, or "": of what is not a file, for those of a
+	 * file are in its head. May be replaced between two calls, and not be changed while one
+	 * of them waits.
 	 */
 	const char *fields;
 	int64_t now; /* the same second as date */
@@ -47,10 +48,11 @@ struct response {
 };
 
 /*
- * The file. ranges: as condition_ranges says. 0: the whole, with 200. 1: that part, with 206; more: all of them in a
- * multipart/byteranges (RFC 9110 section 15.3.7). -1: none of it, 416 with its page; who has a page of his own
- * for that sends it himself, with response_unsatisfied_range. The caller holds a reference. May yield. 0 or -1: the
- * connection cannot go on (a file that changed as it was sent has been logged).
+ * The file. ranges: as condition_ranges says. 0: the whole, with 200. 1: that part, with 206;
+ * more: all of them in a multipart/byteranges (RFC 9110 section 15.3.7). -1: none of it, 416
+ * with its page; who has a page of his own for that sends it himself, with
+ * response_unsatisfied_range. The caller holds a reference. May yield. 0 or -1: the connection
+ * cannot go on (a file that changed as it was sent has been logged).
  */
 int response_file(struct response *response, struct file *file, const struct range *range,
 		  int ranges);
@@ -58,27 +60,33 @@ int response_file(struct response *response, struct file *file, const struct ran
 int response_not_modified(struct response *response, struct file *file);
 
 /*
- * The content of a file as the page of an error: without what holds for the file itself, its validators, its cache
- * lifetime, its ranges. The file is one without
- * Content-Encoding, for nothing is said of Vary. fields: see response_status. May yield. 0 or -1.
+ * The content of a file as the page of an error: without what holds for the file itself, its
+ * validators, its cache lifetime, its ranges. The file is one without Content-Encoding, for
+ * nothing is said of Vary. fields: see response_status. May yield. 0 or -1.
  */
 int response_error_file(struct response *response, int status, const char *fields,
 			struct file *file);
 
 /*
- * A response of its own, with a page that names the status where it has content. fields: lines of this answer (Allow,
- * Location), each with CRLF, or "". May yield. 0 or -1.
+ * A response of its own, with a page that names the status where it has content. fields: lines
+ * of this answer (Allow, Location), each with CRLF, or "". May yield. 0 or -1.
  */
 int response_status(struct response *response, int status, const char *fields);
 /* The same with a text of its own in place of the page. */
 int response_text(struct response *response, int status, const char *fields, const char *text);
-/* The same with content of any type, "text/html; charset=utf-8". Not for 204 and 304, which have none. */
+/*
+ * The same with content of any type, "text/html; charset=utf-8". Not for 204 and 304, which
+ * have none.
+ */
 int response_content(struct response *response, int status, const char *type, const char *fields,
 		     const char *content, size_t len);
 /* As response_status without ever waiting: for the client whose time limit ran out. */
 void response_last_words(struct response *response, int status);
 
-/* The field of a 416 for a file of so many bytes, with CRLF (RFC 9110 section 14.4). out is returned. */
+/*
+ * The field of a 416 for a file of so many bytes, with CRLF (RFC 9110 section 14.4). out is
+ * returned.
+ */
 enum { RESPONSE_RANGE_MAX = 64 };
 const char *response_unsatisfied_range(int64_t size, char out[RESPONSE_RANGE_MAX]);
 

@@ -35,6 +35,7 @@ struct site {
 	/* Of the request being looked up; nothing yields meanwhile. */
 	char path[PATH_MAX];
 	char candidate[PATH_MAX]; /* a path of `try` */
+	char index[PATH_MAX];     /* that of an index file */
 	char name[PATH_MAX];      /* below the root */
 };
 
