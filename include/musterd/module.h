@@ -180,7 +180,10 @@ struct mu_module {
 	/* Called when a worker ends in order, after its last connection. May be NULL. */
 	void (*stop)(void *state);
 
-	/* Called once for each mu_wake_after, between connections' turns. Must not wait. May be NULL. */
+	/*
+	 * Called when the time of mu_wake_after has come, on behalf of no connection: within any call of one that may
+	 * yield, or between them. Must not wait. May be NULL.
+	 */
 	void (*wake)(void *state);
 };
 
@@ -333,7 +336,7 @@ const char *mu_peer(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX]);
 const char *mu_local(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX]);
 
 /*
- * The peer's address as the kernel has it, with its port; an IPv4 one that came over IPv6 is AF_INET. AF_UNIX
+ * The peer's address with its port, without the scope of a link-local one; an IPv4 one that came over IPv6 is AF_INET. AF_UNIX
  * (the family alone) for a Unix socket. Its length.
  */
 socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *address_r);
@@ -360,9 +363,9 @@ int mu_worker_connections(const struct mu_worker *worker);
 int mu_output(struct mu_worker *worker, const char *path);
 
 /*
- * Has the module's `wake` called after so many milliseconds, or a little later, also while all clients wait.
- * Called again before that: the earlier of the two counts. Not called once stop was. Costs nothing while none is
- * outstanding. In start or later. Does not yield.
+ * Has the module's `wake` called (without one nothing happens) after so many milliseconds, or a little later, also
+ * while all clients wait. Called again before that: the earlier of the two counts. `wake` is not called once stop was.
+ * Costs nothing while none is outstanding. In start or later. Does not yield.
  */
 void mu_wake_after(struct mu_worker *worker, int64_t milliseconds);
 

@@ -7,6 +7,7 @@
 
 #include "config/effective.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,32 +27,60 @@ static void fail(struct diff *diff)
 
 /* ------------------------------------------------------------------------------------- values ---- */
 
-/* The values of both sides, and how far they are compared. */
+/*
+ * The values of both sides, and how far they are compared. Those of the old side are found by their names: there may be
+ * as many as a thousand hosts have, all with other names now, and it is the master who waits.
+ */
 struct pairs {
 	struct effective_values old, new;
-	bool *taken;           /* of old: labels may be equal, and so names */
-	size_t old_at, new_at; /* where to go on */
+	size_t *first; /* by hash: the first old value that has no pair yet, and 1; 0: none */
+	size_t *next;  /* by old value: the next one of its hash, the same */
+	size_t hashes; /* a power of two */
+	size_t new_at; /* where to go on */
 };
+
+/* FNV-1a. */
+static size_t hash_of(const struct pairs *pairs, const char *name)
+{
+	uint32_t hash = 2166136261U;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619U;
+	return hash & (pairs->hashes - 1);
+}
 
 static bool pairs_init(struct diff *diff, struct pairs *pairs, struct effective_values old,
 		       struct effective_values new)
 {
-	*pairs = (struct pairs){ .old = old, .new = new };
-	pairs->taken = conf_alloc(&diff->scratch, old.n + 1);
-	return pairs->taken;
+	*pairs = (struct pairs){ .old = old, .new = new, .hashes = 1 };
+	while (pairs->hashes < old.n)
+		pairs->hashes *= 2;
+	pairs->first = conf_alloc(&diff->scratch, pairs->hashes * sizeof(*pairs->first));
+	pairs->next = conf_alloc(&diff->scratch, (old.n + 1) * sizeof(*pairs->next));
+	if (!pairs->first || !pairs->next)
+		return false;
+	for (size_t i = old.n; i-- > 0;) {
+		size_t *first = &pairs->first[hash_of(pairs, old.value[i].name)];
+
+		pairs->next[i] = *first;
+		*first = i + 1;
+	}
+	return true;
 }
 
-/* Both sides come in the order of the same tables, so it is mostly the next one. NULL: there is none. */
+/* Labels may be equal, and so names: the first of that name that was not taken before. NULL: there is none. */
 static const struct effective_value *take_old(struct pairs *pairs, const char *name)
 {
-	for (size_t n = 0; n < pairs->old.n; n++) {
-		size_t i = (pairs->old_at + n) % pairs->old.n;
+	size_t *at = &pairs->first[hash_of(pairs, name)];
 
-		if (pairs->taken[i] || strcmp(pairs->old.value[i].name, name) != 0)
-			continue;
-		pairs->taken[i] = true;
-		pairs->old_at = i + 1;
-		return &pairs->old.value[i];
+	while (*at) {
+		size_t i = *at - 1;
+
+		if (strcmp(pairs->old.value[i].name, name) == 0) {
+			*at = pairs->next[i];
+			return &pairs->old.value[i];
+		}
+		at = &pairs->next[i];
 	}
 	return NULL;
 }

@@ -12,7 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_WIDTH = 18, COMMENT_COLUMN = 48 };
+enum {
+	NAME_WIDTH = 18,
+	COMMENT_COLUMN = 48,
+	/* In services and handlers. In a hundred blocks of these it would hide what is said there. */
+	UNSET_DEPTH = 2
+};
 
 static const struct mu_directive *find_directive(const struct mu_directive *table, const char *name)
 {
@@ -296,6 +301,8 @@ static void print_lines(const struct schema_type *type, const struct mu_directiv
 
 static void print_unset(const struct mu_directive *directive, int depth, FILE *out)
 {
+	if (depth > UNSET_DEPTH)
+		return;
 	indent(depth, out);
 	fprintf(out, "# %-*s (not set)\n", NAME_WIDTH - 2 - 4 * depth, directive->name);
 }

@@ -59,8 +59,9 @@ void schema_apply(const struct schema *schema, const struct mu_directive *table,
 		  const struct conf_node *parent, const struct conf_node *first, void *base);
 
 /*
- * Writes every directive of the table with its value in base, and in a comment where it comes from:
- * first, the list of directives that filled base, or else `outer`, that of the blocks around it.
+ * Writes every directive of the table with its value in base, and in a comment where it comes from: first, the
+ * list of directives that filled base, or else `outer`, that of the blocks around it. One without a value is a comment,
+ * and deep in blocks nothing.
  */
 void schema_print(const struct schema *schema, const struct mu_directive *table,
 		  const struct conf_node *first, const struct conf_node *outer, const void *base,

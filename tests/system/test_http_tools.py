@@ -4,10 +4,13 @@
 and slowhttptest, of which a thousand connections must not keep others from being served.
 """
 
+import gzip
+import json
 import os
 import pathlib
 import random
 import re
+import signal
 import subprocess
 import time
 
@@ -145,6 +148,54 @@ def curl_uploads_what_nobody_wants(case):
     assert curl(case, f"{url}/page.txt") == "a page\n" * 100
 
 
+@for_both_modes
+def curl_takes_parts(case):
+    url, big = site(case), noise(BIG)
+    for word, part in (("0-99", big[:100]), ("-100", big[-100:]), ("2999990-", big[-10:]), ("5-5", big[5:6]),
+                       ("1000000-2999999999", big[1_000_000:])):
+        assert curl(case, "-r", word, f"{url}/big.bin", text=False, errors=None) == part, word
+    text = curl(case, "-r", "0-9,1000000-1000009,-5", "-D", "head", f"{url}/big.bin", text=False, errors=None)
+    head = fields_of((case.folder / "head").read_text())
+    boundary = re.fullmatch(r'multipart/byteranges; ?boundary="?([^"]+)"?', head["content-type"]).group(1)
+    parts = text.split(b"--" + boundary.encode())
+    assert (len(parts), parts[-1].strip()) == (5, b"--"), text
+    for part, (begin, end) in zip(parts[1:], ((0, 10), (1_000_000, 1_000_010), (BIG - 5, BIG))):
+        fields, content = part.split(b"\r\n\r\n", 1)
+        assert f"bytes {begin}-{end - 1}/{BIG}".encode() in fields and content == big[begin:end] + b"\r\n", part
+    text = curl(case, "-i", "-r", f"{BIG}-", f"{url}/big.bin")
+    assert " 416 " in text and f"bytes */{BIG}" in text, text
+    etag = fields_of(curl(case, "-I", f"{url}/big.bin"))["etag"]
+    assert codes(case, "-r", "0-9", "-H", f"If-Range: {etag}", f"{url}/big.bin") == [206]
+    assert codes(case, "-r", "0-9", "-H", 'If-Range: "other"', f"{url}/big.bin") == [200]
+
+
+@for_both_modes
+def curl_goes_on_where_it_was_broken_off(case):
+    url = site(case)
+    out = case.write("out", noise(BIG)[:1_234_567])
+    curl(case, "-C", "-", "-o", out, f"{url}/big.bin")
+    assert out.read_bytes() == noise(BIG)
+
+
+@for_both_modes
+def curl_takes_what_is_compressed(case):
+    url = site(case, "root html; precompressed yes")
+    page = "a page\n" * 100
+    case.write("html/page.txt.gz", gzip.compress(page.encode()))
+    out = case.folder / "page"
+    head = fields_of(curl(case, "--compressed", "-D", "-", "-o", out, f"{url}/page.txt"))
+    assert (head["content-encoding"], head["vary"].lower()) == ("gzip", "accept-encoding"), head
+    assert out.read_text() == page
+    plain = fields_of(curl(case, "-D", "-", "-o", out, f"{url}/page.txt"))
+    assert "content-encoding" not in plain and out.read_text() == page
+    assert plain["vary"].lower() == "accept-encoding" and plain["etag"] != head["etag"], (plain, head)
+    assert plain["content-type"] == head["content-type"]
+    # Named by preference: what is there and not refused.
+    for accepts, encoding in (("gzip;q=0", None), ("br, gzip;q=0.1", "gzip"), ("*", "gzip"), ("identity, gzip;q=0.5", None)):
+        head = fields_of(curl(case, "-D", "-", "-o", "/dev/null", "-H", f"Accept-Encoding: {accepts}", f"{url}/page.txt"))
+        assert head.get("content-encoding") == encoding, (accepts, head)
+
+
 @test
 def curl_in_parallel(case):
     url = site(case, connections=64)
@@ -219,6 +270,72 @@ def wget_takes_what_is_newer(case):
         wget(case, "-N", f"{url}/page.txt")
         return (case.folder / "page.txt").read_text() == "new\n"
     wait_for(is_taken, "the new file")
+
+
+@for_both_modes
+def wget_goes_on_where_it_was_broken_off(case):
+    url = site(case)
+    out = case.write("big.bin", noise(BIG)[:1_234_567])
+    assert "206 Partial Content" in wget(case, "-c", f"{url}/big.bin")
+    assert out.read_bytes() == noise(BIG)
+    assert "416" in wget(case, "-c", f"{url}/big.bin")
+    assert out.read_bytes() == noise(BIG)
+
+
+@for_both_modes
+def wget_mirrors_what_is_listed(case):
+    url = site(case, "root html; location /files/ { listing yes }")
+    for name in ("plain.txt", "with space.txt", "grüße & küsse.txt", "100%.txt", "a#b.txt", "q?x=1.txt", "'quoted\".txt",
+                 "a+b;c.txt", "<b>bold.txt", "sub/below.txt", "sub/deep er/end.txt"):
+        case.write(f"html/files/{name}", f"this is {name}\n")
+    case.write("html/files/.hidden", "nobody's\n")
+    # The links that sort the list in another way lead to the same pages.
+    wget(case, "-r", "-l", "inf", "-np", "-nH", "--reject-regex", r"\?sort=", "--restrict-file-names=nocontrol",
+         "-P", "mirror", f"{url}/files/")
+    got = {name: data for name, data in tree(case.folder / "mirror/files").items() if not name.endswith("index.html")}
+    want = tree(case.folder / "html/files")
+    del want[".hidden"]
+    assert got == want, (sorted(got), sorted(want))
+
+
+# --------------------------------------------------------------------------------- access log
+
+COMBINED = re.compile(r'127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}(:\d\d){3} [+-]\d{4}\] "GET (\S+) HTTP/1\.1" (\d{3}) (\d+|-) '
+                      r'"([^"]*)" "([^"]*)"')
+
+
+@for_both_modes
+def all_requests_are_in_the_access_log(case):
+    log = case.folder / "access.log"
+    url = site(case, f"root html; access-log {log}", workers=4)
+    h2load(case, f"{url}/page.txt", 4000, 4)
+    curl(case, "-A", "an agent", "-e", "http://from/", f"{url}/none")
+    # Written each second, by four workers: whole lines, none missing.
+    wait_for(lambda: len(log.read_bytes().splitlines()) >= 4001, "4001 lines")
+    lines = [COMBINED.fullmatch(line) for line in log.read_text().splitlines()]
+    assert all(lines) and len(lines) == 4001, log.read_text()[:2000]
+    assert sum(line.group(2, 3, 4) == ("/page.txt", "200", "700") for line in lines) == 4000
+    assert sum(line.group(2, 3, 5, 6) == ("/none", "404", "http://from/", "an agent") for line in lines) == 1
+    # After a rotation.
+    log.rename(case.folder / "access.log.1")
+    case.servers[-1].send_signal(signal.SIGUSR1)
+    wait_for(log.exists, "a new access log")
+    wait_for(lambda: curl(case, f"{url}/page.txt") and log.stat().st_size > 0, "lines in the new access log")
+
+
+@for_both_modes
+def the_access_log_is_json(case):
+    log = case.folder / "access.log"
+    url = site(case, f"root html; access-log {log}; access-log-format json")
+    curl(case, "-A", 'a "strange"\tagent\\ \xff', f"{url}/page.txt", f"{url}/page.txt?q=%22")
+    curl(case, "-r", "0-9", f"{url}/big.bin", text=False, errors=None)
+    case.servers[-1].stop()
+    first, second, third = map(json.loads, log.read_text().splitlines())
+    assert (first["status"], first["bytes"], first["count"], second["count"]) == (200, 700, 1, 2), (first, second)
+    assert first["user_agent"].startswith('a "strange"\tagent\\ '), first
+    assert second["target"] == "/page.txt?q=%22" and second["service"] == "svc", second
+    assert (third["status"], third["bytes"]) == (206, 10), third
+    assert 0 <= third["ttfb"] <= third["total"] < deadline(60), third
 
 
 # ------------------------------------------------------------------------------------- h2load

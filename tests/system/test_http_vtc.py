@@ -17,7 +17,7 @@ def play(case, script):
     case.write("html/index.html", "<h1>hello</h1>\n")
     case.write("html/page.txt", "a page\n")
     case.write("html/sub/index.html", "below\n")
-    case.write("html/large.bin", bytes(LARGE))
+    case.write("html/large.bin", b"x" * LARGE)
     # A busy machine may be slow to send a next request: a direct worker would not wait for it as long.
     text, port = case.service("http { root html; index index.html }", workers=1, extra="timeout { park 60s }")
     case.server(text)

@@ -304,6 +304,36 @@ START_TEST(blocks_in_blocks_are_compared_within_theirs)
 }
 END_TEST
 
+/* Each value of one side is looked for among those of the other. */
+START_TEST(thousands_of_blocks_with_other_labels_are_compared_at_once)
+{
+	enum { BLOCKS = 4000, BYTES = 1 << 20 };
+	char *text[2];
+	struct config *config[2];
+	struct plan *plan;
+
+	for (int side = 0; side < 2; side++) {
+		char *to = text[side] = malloc(BYTES);
+
+		to += sprintf(to, "service a { listen *:1; handler full {\n");
+		for (int i = 0; i < BLOCKS; i++)
+			to += sprintf(to, "route %c%d { target x; stop s { open no }; sign a }\n",
+				      "ab"[side], i);
+		sprintf(to, "} }\n");
+		config[side] = fixture_load(text[side], &errors);
+		ck_assert_ptr_nonnull(config[side]);
+	}
+	plan = plan_new(config[0], config[1]);
+	ck_assert_ptr_nonnull(plan);
+	ck_assert_str_eq(plan->service[0].changes, "handler full { route } changed");
+	plan_free(plan);
+	for (int side = 0; side < 2; side++) {
+		config_unref(config[side]);
+		free(text[side]);
+	}
+}
+END_TEST
+
 START_TEST(a_switch_that_is_not_written_is_neither)
 {
 	expect_changes("handler full", "handler full { often no }",
@@ -657,6 +687,7 @@ int main(void)
 	tcase_add_test(tcase, the_handlers_block_is_compared);
 	tcase_add_test(tcase, labelled_blocks_are_compared_by_their_labels);
 	tcase_add_test(tcase, blocks_in_blocks_are_compared_within_theirs);
+	tcase_add_test(tcase, thousands_of_blocks_with_other_labels_are_compared_at_once);
 	tcase_add_test(tcase, a_switch_that_is_not_written_is_neither);
 	tcase_add_test(tcase, lines_are_compared_as_lines);
 	tcase_add_test(tcase, another_output_is_a_change);

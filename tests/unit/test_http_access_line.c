@@ -153,15 +153,17 @@ END_TEST
 START_TEST(what_clients_send_is_escaped)
 {
 	receive("GET / HTTP/1.1\r\nHost: x\r\nReferer: a\"b\\c\td\r\n"
-		"User-Agent: \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \xff \xc2\x9b \xed\xa0\x80 "
+		"User-Agent: \xe2\x80\xa8\xe2\x80\xae \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \xff "
+		"\xc2\x9b \xed\xa0\x80 "
 		"\xe2\x82\r\n\r\n");
-	ck_assert_ptr_nonnull(
-		strstr(line_as(ACCESS_COMBINED),
-		       " \"a\\x22b\\x5Cc\\x09d\" \"\\xC3\\xA4 \\xE2\\x82\\xAC \\xF0\\x9F\\x98\\x80 "
-		       "\\xFF \\xC2\\x9B \\xED\\xA0\\x80 \\xE2\\x82\"\n"));
+	ck_assert_ptr_nonnull(strstr(line_as(ACCESS_COMBINED),
+				     " \"a\\x22b\\x5Cc\\x09d\" \"\\xE2\\x80\\xA8\\xE2\\x80\\xAE "
+				     "\\xC3\\xA4 \\xE2\\x82\\xAC \\xF0\\x9F\\x98\\x80 "
+				     "\\xFF \\xC2\\x9B \\xED\\xA0\\x80 \\xE2\\x82\"\n"));
 	ck_assert_ptr_nonnull(
 		strstr(line_as(ACCESS_JSON),
-		       "\"referer\":\"a\\\"b\\\\c\\u0009d\",\"user_agent\":\"\xc3\xa4 \xe2\x82\xac "
+		       "\"referer\":\"a\\\"b\\\\c\\u0009d\",\"user_agent\":\"\\u2028\\u202e "
+		       "\xc3\xa4 \xe2\x82\xac "
 		       "\xf0\x9f\x98\x80 \\ufffd \\u009b \\ufffd\\ufffd\\ufffd \\ufffd\\ufffd\""));
 }
 END_TEST

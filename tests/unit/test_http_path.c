@@ -65,6 +65,34 @@ static const struct row {
 	{ T("/%2ewell-known/acme"), 0, "/.well-known/acme" },
 	{ T("/a/.well-known/acme"), 404, NULL },
 	{ T("/.well-knownx"), 404, NULL },
+	{ T("/.well-knowm/acme"), 404, NULL },
+	{ T("/.WELL-KNOWN/acme"), 404, NULL },
+	{ T("/.well-known"), 0, "/.well-known" },
+	{ T("/a/../.well-known/acme"), 0, "/.well-known/acme" },
+	{ T("/./.git"), 404, NULL },
+	{ T("/a//../..//b"), 400, NULL },
+	{ T("/a/.//../b/"), 0, "/b/" },
+	{ T("/%2E%2E%2F%2E%2E%2Fetc"), 404, NULL },
+	{ T("/a/%2e%2e/%2e%2e/b"), 400, NULL },
+	{ T("/%252e%252e/etc"), 0, "/%2e%2e/etc" },
+	{ T("/%c0%ae%c0%ae/etc"), 0, "/\xc0\xae\xc0\xae/etc" },
+	{ T("/%ef%bc%8e%ef%bc%8e/etc"), 0, "/\xef\xbc\x8e\xef\xbc\x8e/etc" },
+	{ T("/..\\..\\etc"), 404, NULL },
+	{ T("/a/..;/b"), 404, NULL },
+	{ T("/%0d%0aX:y"), 0, "/\r\nX:y" },
+	{ T("/a%00/../b"), 400, NULL },
+	{ T("/a/b%"), 400, NULL },
+	{ T("/a/b%2"), 400, NULL },
+	{ T("/a%u002f"), 400, NULL },
+	{ T("/a% 41"), 400, NULL },
+	{ T("/a%-1"), 400, NULL },
+	{ T("/a%@1"), 400, NULL },
+	{ T("/a%1G"), 400, NULL },
+	{ T("/a%1/b"), 400, NULL },
+	{ T("/a%2\xc3"), 400, NULL },
+	{ T("/a%3A%2f"), 404, NULL },
+	{ T("/a%5c..%5cb"), 0, "/a\\..\\b" },
+	{ T("/a+b"), 0, "/a+b" },
 	{ T("/.well-known/.x"), 404, NULL },
 };
 
@@ -136,6 +164,22 @@ START_TEST(encoding_leaves_only_what_is_safe_everywhere)
 }
 END_TEST
 
+START_TEST(every_byte_is_encoded_so_that_it_comes_back)
+{
+	static const char plain[] =
+		"/-._~ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+	for (int i = 1; i < 256; i++) {
+		char path[] = { '/', 'x', (char)i, '\0' }, encoded[16], back[8];
+		size_t n = path_encode(path, 3, encoded), len;
+
+		ck_assert_uint_eq(n, strchr(plain, i) ? 3 : 5);
+		ck_assert_int_eq(path_clean(encoded, n, back, sizeof back, &len), 0);
+		ck_assert_str_eq(back, path);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("http_path");
@@ -145,5 +189,6 @@ int main(void)
 	tcase_add_test(tcase, the_usual_paths_are_clean_already);
 	tcase_add_test(tcase, what_does_not_fit_is_not_found);
 	tcase_add_test(tcase, encoding_leaves_only_what_is_safe_everywhere);
+	tcase_add_test(tcase, every_byte_is_encoded_so_that_it_comes_back);
 	return unit_main("http_path", tcase);
 }

@@ -89,6 +89,7 @@ static void check_outcome(const struct request_row *row, enum request_state stat
 	describe(request, row->text, text, sizeof text);
 	ck_assert_str_eq(text, row->expect);
 	ck_assert_uint_eq(request->head_len, row->len);
+	ck_assert_uint_ge(request->fields, request->target.at + request->target.len + 11);
 }
 
 static bool same_slice(struct slice a, struct slice b)
@@ -114,8 +115,9 @@ static bool says_the_same(const struct request *a, const struct request *b)
 	return a->method == b->method && a->form == b->form && a->minor == b->minor &&
 	       a->persistent == b->persistent && a->chunked == b->chunked &&
 	       a->expects == b->expects && a->head_len == b->head_len && a->length == b->length &&
-	       same_slice(a->target, b->target) && same_slice(a->path, b->path) &&
-	       same_slice(a->query, b->query) && same_slice(a->host, b->host) && same_fields(a, b);
+	       a->fields == b->fields && same_slice(a->target, b->target) &&
+	       same_slice(a->path, b->path) && same_slice(a->query, b->query) &&
+	       same_slice(a->host, b->host) && same_fields(a, b);
 }
 
 START_TEST(a_request_that_is_there_as_a_whole)
@@ -287,6 +289,23 @@ START_TEST(a_target_of_8000_bytes_leaves_room_for_the_fields_of_a_browser)
 }
 END_TEST
 
+START_TEST(a_bad_field_leaves_the_request_line_known)
+{
+	struct request request;
+
+	request_init(&request);
+	ck_assert_int_eq(request_parse(&request, T("GET * HTTP/1.1\r\n")), REQUEST_BAD);
+	ck_assert_uint_eq(request.fields, 0);
+	request_init(&request);
+	ck_assert_int_eq(request_parse(&request, T("PUT /a HTTP/1.0\r\nX \r\n")), REQUEST_BAD);
+	ck_assert_uint_eq(request.fields, 17);
+	ck_assert_int_eq(request.method, METHOD_PUT);
+	ck_assert_int_eq(request.minor, 0);
+	ck_assert_uint_eq(request.target.at, 4);
+	ck_assert_uint_eq(request.target.len, 2);
+}
+END_TEST
+
 START_TEST(what_is_another_protocol_is_called_by_its_name)
 {
 	struct request request;
@@ -344,6 +363,7 @@ int main(void)
 	tcase_add_test(tcase, targets_of_8192_bytes_are_taken_and_longer_ones_are_414);
 	tcase_add_test(tcase, more_fields_than_anybody_needs_are_431);
 	tcase_add_test(tcase, a_target_of_8000_bytes_leaves_room_for_the_fields_of_a_browser);
+	tcase_add_test(tcase, a_bad_field_leaves_the_request_line_known);
 	tcase_add_test(tcase, what_is_another_protocol_is_called_by_its_name);
 	tcase_add_test(tcase, a_head_that_never_ends_is_414_or_431);
 	tcase_add_test(tcase, only_empty_lines_are_a_blank_request);

@@ -5,13 +5,14 @@
 #include "temp_folder.h"
 #include "unit.h"
 
-enum { SIZE = 3 << 20, MODIFIED = 784111777 };
+enum { SIZE = 5 << 20, MODIFIED = 784111777 };
 
 static struct temp_folder folder;
 static struct mu_worker worker;
 static struct mu_conn conn;
 static struct file *file;
 static char *content;
+static int64_t sent;
 
 static void setup(void)
 {
@@ -32,10 +33,13 @@ static void setup(void)
 	file->identity.modified = st.st_mtim;
 	memset(&worker, 0, sizeof worker);
 	fake_conn_init(&conn, &worker);
+	sent = 0;
 }
 
 static void teardown(void)
 {
+	/* Whatever became of it. */
+	ck_assert_int_eq(sent, (int64_t)conn.output_len);
 	fake_conn_cleanup(&conn);
 	close(file->fd);
 	free(file);
@@ -52,7 +56,8 @@ START_TEST(any_part_is_sent_as_it_is)
 		     { 100, SIZE - 100 }, { 1, 1 << 20 }, { 0, 8000 } };
 
 	conn.write_room = _i % 2 ? SIZE_MAX : 5000;
-	ck_assert_int_eq(send_content(&conn, file, part[_i / 2].offset, part[_i / 2].len, true), 0);
+	ck_assert_int_eq(
+		send_content(&conn, file, part[_i / 2].offset, part[_i / 2].len, true, &sent), 0);
 	ck_assert_uint_eq(conn.output_len, (size_t)part[_i / 2].len);
 	ck_assert_int_eq(memcmp(conn.output ? conn.output : "", content + part[_i / 2].offset,
 				(size_t)part[_i / 2].len),
@@ -63,9 +68,9 @@ END_TEST
 
 START_TEST(small_parts_gather_with_what_follows)
 {
-	ck_assert_int_eq(send_content(&conn, file, 0, 100, false), 0);
+	ck_assert_int_eq(send_content(&conn, file, 0, 100, false, &sent), 0);
 	ck_assert(conn.more);
-	ck_assert_int_eq(send_content(&conn, file, 0, 100, true), 0);
+	ck_assert_int_eq(send_content(&conn, file, 0, 100, true, &sent), 0);
 	ck_assert(!conn.more);
 }
 END_TEST
@@ -99,7 +104,7 @@ START_TEST(a_change_during_a_wait_keeps_the_end_back)
 	/* The client waits for its last bytes only. */
 	conn.on_wait = change[_i];
 	conn.write_room = SIZE - 10;
-	ck_assert_int_eq(send_content(&conn, file, 0, SIZE, true), -1);
+	ck_assert_int_eq(send_content(&conn, file, 0, SIZE, true, &sent), -1);
 	ck_assert_uint_lt(conn.output_len, SIZE);
 	ck_assert_int_eq(memcmp(conn.output, content, conn.output_len), 0);
 	ck_assert_str_eq(worker.log, "/a was changed while it was sent: connection closed\n");
@@ -112,7 +117,7 @@ START_TEST(a_change_before_a_small_part_sends_none_of_it)
 		shorten(NULL);
 	else
 		rewrite(NULL);
-	ck_assert_int_eq(send_content(&conn, file, 5000, 1000, true), -1);
+	ck_assert_int_eq(send_content(&conn, file, 5000, 1000, true, &sent), -1);
 	ck_assert_uint_eq(conn.output_len, 0);
 	ck_assert_str_eq(worker.log, "/a was changed while it was sent: connection closed\n");
 }
@@ -121,8 +126,8 @@ END_TEST
 START_TEST(a_client_that_is_gone_is_no_fault_of_the_file)
 {
 	conn.gone = true;
-	ck_assert_int_eq(send_content(&conn, file, 0, SIZE, true), -1);
-	ck_assert_int_eq(send_content(&conn, file, 0, 10, true), -1);
+	ck_assert_int_eq(send_content(&conn, file, 0, SIZE, true, &sent), -1);
+	ck_assert_int_eq(send_content(&conn, file, 0, 10, true, &sent), -1);
 	ck_assert_str_eq(worker.log, "");
 }
 END_TEST
@@ -138,7 +143,7 @@ START_TEST(others_have_their_turn_while_a_fast_client_takes_all)
 
 	conn.on_wait = others_run;
 	conn.on_wait_arg = &turns;
-	ck_assert_int_eq(send_content(&conn, file, 0, SIZE, true), 0);
+	ck_assert_int_eq(send_content(&conn, file, 0, SIZE, true, &sent), 0);
 	ck_assert_int_ge(turns, 2);
 }
 END_TEST

@@ -226,6 +226,7 @@ START_TEST(lines_and_nested_blocks_have_their_origins)
 	ck_assert_ptr_nonnull(strstr(text, "stop t { # /conf/test.conf:4\n"));
 	ck_assert_ptr_nonnull(strstr(text, "route c { # /conf/test.conf:8\n"));
 	ck_assert_ptr_nonnull(strstr(text, "# often    (not set)\n"));
+	ck_assert_ptr_null(strstr(text, "# fast "));
 	free(text);
 }
 END_TEST

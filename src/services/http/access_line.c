@@ -100,9 +100,17 @@ static char *put_escaped_byte(char *out, char byte)
 	return put_hex(out, (unsigned char)byte, "0123456789ABCDEF");
 }
 
+/* What ends a line or turns the direction of writing for some reader or terminal: it is escaped too. */
+static bool is_control(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
+	       (code >= 0x2066 && code <= 0x2069);
+}
+
 /* One character of a JSON string (RFC 8259 section 7); *p moves behind it. */
 static char *put_escaped_character(char *out, const char **p, const char *end)
 {
+	static const char digits[] = "0123456789abcdef";
 	uint32_t code;
 	size_t len = utf8_decode(*p, end, &code);
 	const char *at = *p;
@@ -115,9 +123,10 @@ static char *put_escaped_character(char *out, const char **p, const char *end)
 		*out++ = (char)code;
 		return out;
 	}
-	if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
-		out = PUT(out, "\\u00");
-		return put_hex(out, (unsigned char)code, "0123456789abcdef");
+	if (is_control(code)) {
+		out = PUT(out, "\\u");
+		out = put_hex(out, (unsigned char)(code >> 8), digits);
+		return put_hex(out, (unsigned char)code, digits);
 	}
 	return put(out, at, len);
 }

@@ -38,6 +38,27 @@ static enum chunked_state in_size(struct chunked *chunked, char byte)
 	return CHUNKED_SIZE;
 }
 
+/* Behind the ";": nobody reads what stands there, but where it ends must be beyond doubt. */
+static enum chunked_state in_extension(char byte)
+{
+	if (byte == '\r')
+		return CHUNKED_SIZE_LF;
+	if (byte == '"')
+		return CHUNKED_QUOTED;
+	return octet_is(byte, OCTET_TOKEN) || octet_is_blank(byte) || byte == ';' || byte == '='
+		       ? CHUNKED_EXTENSION
+		       : CHUNKED_BAD;
+}
+
+static enum chunked_state in_quoted(char byte)
+{
+	if (byte == '"')
+		return CHUNKED_EXTENSION;
+	if (byte == '\\')
+		return CHUNKED_ESCAPED;
+	return is_control(byte) ? CHUNKED_BAD : CHUNKED_QUOTED;
+}
+
 static enum chunked_state size_end(struct chunked *chunked)
 {
 	chunked->digits = 0;
@@ -63,9 +84,11 @@ static enum chunked_state step(struct chunked *chunked, char byte)
 			return CHUNKED_EXTENSION;
 		return octet_is_blank(byte) ? CHUNKED_BLANK : CHUNKED_BAD;
 	case CHUNKED_EXTENSION:
-		if (byte == '\r')
-			return CHUNKED_SIZE_LF;
-		return is_control(byte) ? CHUNKED_BAD : CHUNKED_EXTENSION;
+		return in_extension(byte);
+	case CHUNKED_QUOTED:
+		return in_quoted(byte);
+	case CHUNKED_ESCAPED:
+		return is_control(byte) ? CHUNKED_BAD : CHUNKED_QUOTED;
 	case CHUNKED_SIZE_LF:
 		return byte == '\n' ? size_end(chunked) : CHUNKED_BAD;
 	case CHUNKED_DATA_CR:
@@ -75,31 +98,25 @@ static enum chunked_state step(struct chunked *chunked, char byte)
 	case CHUNKED_TRAILER:
 		if (byte == '\r')
 			return CHUNKED_END_LF;
-		return octet_is_blank(byte) || is_control(byte) || byte == ':'
-			       ? CHUNKED_BAD
-			       : CHUNKED_TRAILER_NAME;
+		return octet_is(byte, OCTET_TOKEN) ? CHUNKED_TRAILER_NAME : CHUNKED_BAD;
 	case CHUNKED_TRAILER_NAME:
 		if (byte == ':')
 			return CHUNKED_TRAILER_VALUE;
-		return octet_is_blank(byte) || is_control(byte) ? CHUNKED_BAD
-								: CHUNKED_TRAILER_NAME;
+		return octet_is(byte, OCTET_TOKEN) ? CHUNKED_TRAILER_NAME : CHUNKED_BAD;
 	case CHUNKED_TRAILER_VALUE:
 		if (byte == '\r')
 			return CHUNKED_TRAILER_LF;
 		return is_control(byte) ? CHUNKED_BAD : CHUNKED_TRAILER_VALUE;
 	case CHUNKED_TRAILER_LF:
 		return expect(byte, '\n', CHUNKED_TRAILER);
-	case CHUNKED_END_LF:
+	default: /* CHUNKED_END_LF; chunked_feed asks about no other */
 		return expect(byte, '\n', CHUNKED_DONE);
-	default:
-		return CHUNKED_BAD;
 	}
 }
 
 static bool is_overhead(enum chunked_state state)
 {
-	return state == CHUNKED_BLANK || state == CHUNKED_EXTENSION ||
-	       (state >= CHUNKED_TRAILER && state <= CHUNKED_END_LF);
+	return (state >= CHUNKED_BLANK && state <= CHUNKED_ESCAPED) || state >= CHUNKED_TRAILER;
 }
 
 size_t chunked_feed(struct chunked *chunked, const char *data, size_t len)

@@ -26,6 +26,8 @@ enum chunked_state {
 	CHUNKED_SIZE = 0,
 	CHUNKED_BLANK,     /* after the size: only an extension may follow */
 	CHUNKED_EXTENSION, /* passed over */
+	CHUNKED_QUOTED,    /* in a quoted string of it */
+	CHUNKED_ESCAPED,   /* behind a backslash there */
 	CHUNKED_SIZE_LF,
 	CHUNKED_DATA,
 	CHUNKED_DATA_CR,

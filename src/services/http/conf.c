@@ -31,12 +31,16 @@ _Static_assert(offsetof(struct location_conf, rules) == 0, "rules come first");
 	  .offset = offsetof(struct rules_conf, try), \
 	  .help = "paths served for a path, the first that is there; the last may be =404" }, \
 	{ .name = "redirect", \
-	  .type = MU_WORDS, \
+	  .type = MU_LINES, \
 	  .offset = offsetof(struct rules_conf, redirect), \
+	  .min = 1, \
+	  .max = 2, \
 	  .help = "sends the client elsewhere: redirect [STATUS] TARGET" }, \
 	{ .name = "answer", \
-	  .type = MU_WORDS, \
+	  .type = MU_LINES, \
 	  .offset = offsetof(struct rules_conf, answer), \
+	  .min = 1, \
+	  .max = 2, \
 	  .help = "answers without looking for a file: answer STATUS [TEXT]" }, \
 	{ .name = "allow", \
 	  .type = MU_WORDS, \

@@ -19,8 +19,8 @@ struct rules_conf {
 	struct mu_words try;        /* templates of paths, the last may be "=404" */
 	struct mu_lines header;     /* NAME VALUE [always] */
 	struct mu_lines error_page; /* STATUS ... PATH */
-	struct mu_words redirect;   /* [STATUS] TARGET */
-	struct mu_words answer;     /* STATUS [TEXT] */
+	struct mu_lines redirect;   /* once: [STATUS] TARGET */
+	struct mu_lines answer;     /* once: STATUS [TEXT] */
 	struct mu_words allow, deny;
 	const char *charset;                                       /* "no": none */
 	const char *expires;                                       /* see expires_parse */

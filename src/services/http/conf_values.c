@@ -84,28 +84,33 @@ static void check_try(struct check *check, const struct mu_words *try)
 	}
 }
 
-static void check_redirect(struct check *check, const struct mu_words *redirect)
+/* True: there is a line to be looked at. */
+static bool check_once(struct check *check, const struct mu_lines *lines, const char *name)
 {
-	const char *const *word = redirect->word;
-	const char *wrong;
-	int status;
+	for (size_t i = 1; i < lines->n; i++)
+		FAIL_WORD(check, lines->line[i].word[0], "`%s` is given twice in one block", name);
+	return lines->n > 0;
+}
 
-	if (!redirect->n)
+static void check_redirect(struct check *check, const struct rules_conf *conf)
+{
+	const struct mu_words *redirect = conf->redirect.line;
+	const char *status, *target, *wrong;
+
+	if (!check_once(check, &conf->redirect, "redirect"))
 		return;
-	status = redirect->n > 1 ? number(word[0], 301, 308) : REDIRECT_STATUS;
-	if (redirect->n > 2)
-		FAIL_WORD(check, word[2],
-			  "`redirect` takes a status and a target, once: "
-			  "redirect 301 \"https://www.example.org{uri}\"");
-	else if (redirect->n == 1 && number(word[0], 100, 999))
-		FAIL_WORD(check, word[0], "`redirect %s` lacks where to: redirect %s /TARGET",
-			  word[0], word[0]);
-	else if (status < 301 || (status > 303 && status < 307))
-		FAIL_WORD(check, word[0],
-			  "`%s` is no status of a redirect: 301, 302, 303, 307, 308", word[0]);
-	else if ((wrong = template_check_url(word[redirect->n - 1])))
-		FAIL_WORD(check, word[redirect->n - 1], "`%s` is no target: %s",
-			  word[redirect->n - 1], wrong);
+	status = redirect->n > 1 ? redirect->word[0] : "302";
+	target = redirect->word[redirect->n - 1];
+	if (redirect->n == 1 && number(target, 100, 999))
+		FAIL_WORD(check, target, "`redirect %s` lacks where to: redirect %s /TARGET",
+			  target, target);
+	else if (!number(status, 301, 303) && !number(status, 307, 308))
+		FAIL_WORD(check, status, "`%s` is no status of a redirect: 301, 302, 303, 307, 308",
+			  status);
+	else if ((wrong = template_check_url(target)))
+		FAIL_WORD(check, target, "`%s` is no target: %s", target, wrong);
+	if (conf->try.n)
+		FAIL_WORD(check, conf->try.word[0], "`try` looks for a file, `redirect` does not");
 }
 
 static bool is_answerable(const char *word)
@@ -119,26 +124,26 @@ static bool is_answerable(const char *word)
 
 static void check_answer(struct check *check, const struct rules_conf *conf)
 {
-	const struct mu_words *answer = &conf->answer;
+	const struct mu_words *answer = conf->answer.line;
+	const char *status, *text;
 
-	if (!answer->n)
+	if (!check_once(check, &conf->answer, "answer"))
 		return;
-	if (number(answer->word[0], 300, 399))
-		FAIL_WORD(check, answer->word[0], "write `redirect %s TARGET`", answer->word[0]);
-	else if (!is_answerable(answer->word[0]))
+	status = answer->word[0];
+	text = answer->n > 1 ? answer->word[1] : "";
+	if (number(status, 300, 399))
+		FAIL_WORD(check, status, "write `redirect %s TARGET`", status);
+	else if (!is_answerable(status))
 		FAIL_WORD(
-			check, answer->word[0],
+			check, status,
 			"`%s` is no status that can be answered: 200, 204, 403, 404, 410, 503 ...",
-			answer->word[0]);
-	else if (answer->n > 2)
-		FAIL_WORD(check, answer->word[2],
-			  "`answer` takes a status and a text, once; quote a text that has blanks");
-	else if (answer->n == 2 && atoi(answer->word[0]) == 204)
-		FAIL_WORD(check, answer->word[1], "204 is an answer without content");
-	else if (answer->n == 2 && check_has_control(answer->word[1], "\t\n"))
-		FAIL_WORD(check, answer->word[1], "the text has a control byte");
+			status);
+	else if (answer->n > 1 && strcmp(status, "204") == 0)
+		FAIL_WORD(check, text, "204 is an answer without content");
+	else if (check_has_control(text, "\t\n"))
+		FAIL_WORD(check, text, "the text has a control byte");
 	if (conf->redirect.n)
-		FAIL_WORD(check, answer->word[0], "`answer` and `redirect` exclude one another");
+		FAIL_WORD(check, status, "`answer` and `redirect` exclude one another");
 	if (conf->try.n)
 		FAIL_WORD(check, conf->try.word[0], "`try` looks for a file, `answer` does not");
 }
@@ -301,9 +306,7 @@ void check_rules(struct check *check, const struct rules_conf *conf)
 	check_root(check, conf->root);
 	check_index(check, &conf->index);
 	check_try(check, &conf->try);
-	check_redirect(check, &conf->redirect);
-	if (conf->redirect.n && conf->try.n)
-		FAIL_WORD(check, conf->try.word[0], "`try` looks for a file, `redirect` does not");
+	check_redirect(check, conf);
 	check_answer(check, conf);
 	check_access(check, &conf->allow);
 	check_access(check, &conf->deny);

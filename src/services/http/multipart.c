@@ -88,11 +88,9 @@ static int add_part(struct gathered *gathered, struct file *file, const struct r
 {
 	if (file->fd < 0)
 		return add(gathered, file->head + file->head_len + range->from, (size_t)range->len);
-	if (write_out(gathered, MU_MORE) < 0 ||
-	    send_content(gathered->conn, file, range->from, range->len, false) < 0)
+	if (write_out(gathered, MU_MORE) < 0)
 		return -1;
-	gathered->sent += range->len;
-	return 0;
+	return send_content(gathered->conn, file, range->from, range->len, false, &gathered->sent);
 }
 
 /* The delimiter before part i, or the end. */

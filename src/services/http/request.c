@@ -240,7 +240,7 @@ static bool list_next(const char **p, const char *end, const char **from_r, cons
 	if (!to)
 		to = end;
 	*p = to;
-	while (to > from && octet_is_blank(to[-1]))
+	while (octet_is_blank(to[-1])) /* *from is none */
 		to--;
 	*from_r = from;
 	*to_r = to;
@@ -478,6 +478,8 @@ static enum request_state judge_version(struct request *request, const char *p, 
 {
 	static const char shape[] = "HTTP/0.0\r\n";
 
+	if (p < end && *p == ' ')
+		return bad(request, 400, "blank before the HTTP version");
 	for (int i = 0; shape[i]; i++) {
 		if (p + i == end)
 			return REQUEST_MORE;
@@ -509,11 +511,16 @@ static inline enum request_state parse_version(struct request *request, const ch
 	request->at = request->scanned = (uint32_t)(p + 10 - data);
 	request->has_line = true;
 	request->phase = PHASE_NAME;
-	return judge_target(request, data);
+	state = judge_target(request, data);
+	if (state == REQUEST_DONE)
+		request->fields = request->at;
+	return state;
 }
 
 static enum request_state bad_name(struct request *request, const char *start, const char *p)
 {
+	if (*p == ':')
+		return bad(request, 400, "empty field name");
 	if (!octet_is_blank(*p))
 		return bad_byte(request, *p, "invalid field name");
 	if (p > start)

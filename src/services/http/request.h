@@ -72,6 +72,7 @@ struct request {
 	bool chunked;    /* content follows in chunks */
 	bool expects;    /* the client waits for 100 (Continue) before it sends content */
 	uint16_t status; /* REQUEST_BAD: 400, 414, 417, 431, 501 or 505 */
+	uint32_t fields; /* where they begin; 0: there is no request line yet, or a bad one */
 	uint32_t head_len;
 	uint64_t length;     /* of the content when it is not chunked; 0: none */
 	struct slice target; /* as sent */

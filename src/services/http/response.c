@@ -105,9 +105,10 @@ static int send_with_content(struct response *response, struct iovec *piece, int
 	if (len && !from_fd)
 		piece[n++] = (struct iovec){ .iov_base = file->head + file->head_len + from,
 					     .iov_len = (size_t)len };
-	if (mu_writev(response->conn, piece, n, from_fd ? MU_MORE : end_flags(response->end)) < 0 ||
-	    (from_fd && send_content(response->conn, file, from, len, true) < 0))
+	if (mu_writev(response->conn, piece, n, from_fd ? MU_MORE : end_flags(response->end)) < 0)
 		return -1;
+	if (from_fd)
+		return send_content(response->conn, file, from, len, true, &response->bytes);
 	response->bytes = len;
 	return 0;
 }
@@ -164,10 +165,7 @@ static int send_ready(struct response *response, struct file *file, size_t conte
 	response->bytes = (int64_t)content_len;
 	if (!from_fd)
 		return 0;
-	if (send_content(response->conn, file, 0, file->size, true) < 0)
-		return -1;
-	response->bytes = file->size;
-	return 0;
+	return send_content(response->conn, file, 0, file->size, true, &response->bytes);
 }
 
 static int send_whole(struct response *response, struct file *file)

@@ -61,18 +61,18 @@ static int prepare_headers(struct layer *layer)
 
 static int layer_init(struct layer *layer, const struct rules_conf *conf)
 {
-	const struct mu_words *redirect = &conf->redirect, *answer = &conf->answer;
+	const struct mu_words *redirect = conf->redirect.line, *answer = conf->answer.line;
 
 	layer->conf = conf;
 	layer->expires = EXPIRES_NONE;
 	if (conf->expires)
 		expires_parse(conf->expires, &layer->expires);
-	if (redirect->n)
+	if (conf->redirect.n)
 		layer->redirect = (struct redirect){
 			.status = redirect->n > 1 ? atoi(redirect->word[0]) : REDIRECT_STATUS,
 			.target = redirect->word[redirect->n > 1],
 		};
-	if (answer->n) {
+	if (conf->answer.n) {
 		layer->answer = atoi(answer->word[0]);
 		layer->answer_text = answer->n > 1 ? answer->word[1] : NULL;
 	}

@@ -7,7 +7,7 @@
 
 enum {
 	/* A client as fast as we are must not keep the others waiting for a whole film. */
-	TURN = 1024 * 1024,
+	TURN = 2 * 1024 * 1024,
 	/* So little is copied: parts of a response gather in one packet, which sendfile cannot tell. */
 	COPIED_MAX = 8192
 };
@@ -19,7 +19,7 @@ static int give_up(struct mu_conn *conn, const struct file *file)
 }
 
 static int copy_content(struct mu_conn *conn, const struct file *file, int64_t offset, size_t len,
-			bool last)
+			bool last, int64_t *sent)
 {
 	char data[COPIED_MAX];
 	struct iovec piece = { .iov_base = data, .iov_len = len };
@@ -40,7 +40,10 @@ static int copy_content(struct mu_conn *conn, const struct file *file, int64_t o
 	}
 	if (file_has_changed(file))
 		return give_up(conn, file);
-	return mu_writev(conn, &piece, 1, last ? 0 : MU_MORE);
+	if (mu_writev(conn, &piece, 1, last ? 0 : MU_MORE) < 0)
+		return -1;
+	*sent += (int64_t)len;
+	return 0;
 }
 
 /*
@@ -49,7 +52,7 @@ static int copy_content(struct mu_conn *conn, const struct file *file, int64_t o
  * too early.
  */
 static int send_from_cache(struct mu_conn *conn, const struct file *file, int64_t offset,
-			   int64_t len)
+			   int64_t len, int64_t *sent)
 {
 	while (len) {
 		size_t turn = len < TURN ? (size_t)len : TURN;
@@ -60,6 +63,7 @@ static int send_from_cache(struct mu_conn *conn, const struct file *file, int64_
 		if (n > 0) {
 			offset += n;
 			len -= n;
+			*sent += n;
 		}
 		if (n == (ssize_t)turn && len && mu_sleep(conn, 0) < 0)
 			return -1;
@@ -70,9 +74,9 @@ static int send_from_cache(struct mu_conn *conn, const struct file *file, int64_
 }
 
 int send_content(struct mu_conn *conn, const struct file *file, int64_t offset, int64_t len,
-		 bool last)
+		 bool last, int64_t *sent)
 {
 	if (len <= COPIED_MAX)
-		return copy_content(conn, file, offset, (size_t)len, last);
-	return send_from_cache(conn, file, offset, len);
+		return copy_content(conn, file, offset, (size_t)len, last, sent);
+	return send_from_cache(conn, file, offset, len, sent);
 }

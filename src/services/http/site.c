@@ -12,7 +12,8 @@
 
 enum {
 	FDS_SPARE = 64, /* for all that is neither a connection nor in the cache */
-	FDS_MIN = 4
+	FDS_MIN = 4,
+	WARNING_PAUSE = 60 /* seconds between two warnings of a missing error page */
 };
 
 /* How many descriptors the cache may hold without taking any from the connections. */
@@ -143,22 +144,48 @@ static int status_of(struct site *site, const char *name, int error)
 	}
 }
 
+static bool admits(const struct mu_conn *conn, const struct access *access)
+{
+	struct sockaddr_storage peer;
+
+	if (!access)
+		return true;
+	mu_peer_address(conn, &peer);
+	return access_admits(access, &peer);
+}
+
 /* What is looked for below a root: the path of a request, or one that stands in for it. */
 struct look {
+	const struct mu_conn *conn; /* who asks; NULL: it does not matter who */
 	const struct host *host;
 	const struct settings *settings;
 	const char *path;
 	size_t len;
 };
 
+/*
+ * Under what a file is kept, beside its path. A request is given the file that is kept for its host and path before
+ * anything else is looked at; where that path leads elsewhere by what is said of it, and only a `try` or an error led to
+ * its file, the file is kept under the place behind the host's, which is no host.
+ */
+static const void *key_of(const struct look *look)
+{
+	const struct settings *settings = look->settings;
+	bool leads_here = !settings->redirect && !settings->answer &&
+			  (!settings->try || strcmp(settings->try->word[0], "{path}") == 0);
+
+	return (const char *)look->host + !leads_here;
+}
+
 /* Opens site->name, and gives up a cached descriptor if that is what is missing. 0 or a status. */
-static int open_name(struct site *site, const struct look *look, bool is_first,
-		     struct file **file_r)
+static int open_name(struct site *site, const struct settings *settings, const struct look *key,
+		     bool is_first, struct file **file_r)
 {
 	for (;;) {
-		if (file_open(file_r, look->settings, &site->file, site->name, look->host,
-			      look->path, look->len, site->now) == 0) {
+		if (file_open(file_r, settings, &site->file, site->name, key_of(key), key->path,
+			      key->len, site->now) == 0) {
 			(*file_r)->is_first = is_first;
+			cache_add(&site->cache, *file_r);
 			return 0;
 		}
 		if (errno != EMFILE || !cache_release_fd(&site->cache))
@@ -193,15 +220,55 @@ static int open_folder(struct site *site, const struct look *look)
 	return look->settings->listing ? 0 : 403;
 }
 
+/* A file whose settings are not those that were looked at so far. 0 or a status. */
+static int open_file(struct site *site, const struct look *look, struct file **file_r)
+{
+	*file_r = cache_find(&site->cache, key_of(look), look->path, look->len, site->now);
+	if (*file_r)
+		return 0;
+	if (!look->settings->root)
+		return 404;
+	return set_name(site, look, "") ? open_name(site, look->settings, look, true, file_r) : 404;
+}
+
+/*
+ * An index file is sent as what is said of its own path has it. It is kept as the folder's; but where not the same
+ * clients may have it as the folder, it is asked each time who they are.
+ */
+static int open_index_file(struct site *site, const struct look *folder, size_t turn,
+			   struct file **file_r)
+{
+	const char *name = folder->settings->index->word[turn];
+	size_t name_len = strlen(name);
+	struct settings settings;
+	struct look look = { folder->conn, folder->host, &settings, site->index,
+			     folder->len + name_len };
+	int status;
+
+	if (look.len >= sizeof site->index)
+		return 404;
+	memcpy(site->index, folder->path, folder->len);
+	memcpy(site->index + folder->len, name, name_len + 1);
+	rules_settings(site->rules, look.host, look.path, look.len, &settings);
+	if (settings.access == folder->settings->access) {
+		if (!settings.root || !set_name(site, &look, ""))
+			return 404;
+		return open_name(site, &settings, folder, turn == 0, file_r);
+	}
+	status = open_file(site, &look, file_r);
+	if (status == 0 && look.conn && !admits(look.conn, settings.access)) {
+		file_unref(*file_r);
+		*file_r = NULL;
+		return 403;
+	}
+	return status;
+}
+
 /* A path that ends with a slash: the first index file that is there. */
 static int open_index(struct site *site, const struct look *look, struct file **file_r)
 {
-	const struct mu_words *index = look->settings->index;
-
-	for (size_t i = 0; i < index->n; i++) {
-		int status = set_name(site, look, index->word[i])
-				     ? open_name(site, look, i == 0, file_r)
-				     : 404;
+	for (size_t i = 0; i < look->settings->index->n; i++) {
+		int status = open_index_file(site, look, i, file_r);
 
 		/* A folder of that name is no index. */
 		if (status != 404 && status != 301)
@@ -213,33 +280,15 @@ static int open_index(struct site *site, const struct look *look, struct file **
 /* 0 with a file, or without one: site->name is a folder to be listed. Else a status. */
 static int open_look(struct site *site, const struct look *look, struct file **file_r)
 {
-	int status;
-
-	*file_r = cache_find(&site->cache, look->host, look->path, look->len, site->now);
+	if (look->path[look->len - 1] != '/')
+		return open_file(site, look, file_r);
+	*file_r = cache_find(&site->cache, key_of(look), look->path, look->len, site->now);
 	if (*file_r)
 		return 0;
-	if (!look->settings->root)
-		return 404;
-	if (look->path[look->len - 1] == '/')
-		status = open_index(site, look, file_r);
-	else
-		status = set_name(site, look, "") ? open_name(site, look, true, file_r) : 404;
-	if (status == 0 && *file_r)
-		cache_add(&site->cache, *file_r);
-	return status;
+	return look->settings->root ? open_index(site, look, file_r) : 404;
 }
 
 /* ------------------------------------------------------------------------------- what is said ---- */
-
-static bool admits(const struct mu_conn *conn, const struct access *access)
-{
-	struct sockaddr_storage peer;
-
-	if (!access)
-		return true;
-	mu_peer_address(conn, &peer);
-	return access_admits(access, &peer);
-}
 
 struct template_values site_values(const struct request *request, const char *data,
 				   const struct found *found)
@@ -278,7 +327,7 @@ static int try_path(struct site *site, const struct mu_conn *conn, struct found 
 		    const struct template_values *values, const char *text)
 {
 	struct settings settings;
-	struct look look = { found->host, &settings, site->candidate, 0 };
+	struct look look = { conn, found->host, &settings, site->candidate, 0 };
 	int status;
 
 	look.len = template_path(text, values, site->candidate, sizeof site->candidate);
@@ -324,11 +373,20 @@ static bool is_for_files(const struct request *request)
 	return request->method == METHOD_GET || request->method == METHOD_HEAD;
 }
 
+/* A folder's list is of a path that ends with a NUL, which the client's own bytes do not. */
+static void keep_path(struct site *site, struct found *found)
+{
+	memmove(site->path, found->path, found->len);
+	site->path[found->len] = '\0';
+	found->path = site->path;
+}
+
 /* Not in the cache under the path as it was sent. */
 static int find_cleaned(struct site *site, const struct mu_conn *conn,
 			const struct request *request, const char *data, struct found *found)
 {
-	struct look look = { found->host, &found->settings, found->path, found->len };
+	struct look look = { conn, found->host, &found->settings, found->path, found->len };
+	int status;
 
 	site_settle(site, found);
 	if (!admits(conn, found->settings.access))
@@ -340,8 +398,12 @@ static int find_cleaned(struct site *site, const struct mu_conn *conn,
 	if (!is_for_files(request))
 		return 405;
 	if (found->settings.try)
-		return open_try(site, conn, request, data, found);
-	return open_look(site, &look, &found->file);
+		status = open_try(site, conn, request, data, found);
+	else
+		status = open_look(site, &look, &found->file);
+	if (status == 0 && !found->file)
+		keep_path(site, found);
+	return status;
 }
 
 int site_find(struct site *site, const struct mu_conn *conn, const struct request *request,
@@ -383,7 +445,7 @@ struct file *site_error_file(struct site *site, const struct found *found, int s
 {
 	const char *path = settings_error_page(&found->settings, status);
 	struct settings settings;
-	struct look look = { found->host, &settings, path, path ? strlen(path) : 0 };
+	struct look look = { NULL, found->host, &settings, path, path ? strlen(path) : 0 };
 	struct file *file;
 
 	if (!path)
@@ -392,7 +454,11 @@ struct file *site_error_file(struct site *site, const struct found *found, int s
 	status = open_look(site, &look, &file);
 	if (status == 0 && file)
 		return file;
-	mu_worker_log(site->worker, MU_WARNING, "cannot use the error page %s: status %d", path,
-		      status);
+	/* Clients decide how often this happens. */
+	if (site->now - site->warned >= WARNING_PAUSE) {
+		site->warned = site->now;
+		mu_worker_log(site->worker, MU_WARNING, "cannot use the error page %s: status %d",
+			      path, status);
+	}
 	return NULL;
 }
