@@ -111,12 +111,12 @@ const char *template_check_url(const char *text)
 		return wrong;
 	if (leads_back(text + (text[0] == '/')))
 		return "it leads back to where it comes from";
-	if (!scheme && text[0] != '/' && strncmp(text, "{path}", 6))
+	if (!scheme && text[0] != '/' && strncmp(text, "{path}", 6) != 0)
 		return begins;
 	if (text[0] == '/' && text[1] == '/')
 		scheme = 2;
 	if (scheme && (!text[scheme] || strchr("/?#}", text[scheme]) ||
-		       (text[scheme] == '{' && strncmp(text + scheme, "{host}", 6))))
+		       (text[scheme] == '{' && strncmp(text + scheme, "{host}", 6) != 0)))
 		return "a host follows the //: a name, or {host}";
 	while (next_piece(&p, &piece)) {
 		if (piece.part == PART_WRONG)
@@ -138,7 +138,7 @@ static bool has_hidden(const char *path, size_t len)
 	for (size_t i = 0; i + 1 < len; i++) {
 		if (path[i] != '/' || path[i + 1] != '.')
 			continue;
-		if (i || len < known_len || memcmp(path, well_known, known_len) ||
+		if (i || len < known_len || memcmp(path, well_known, known_len) != 0 ||
 		    (len > known_len && path[known_len] != '/'))
 			return true;
 	}
@@ -152,7 +152,7 @@ const char *template_check_path(const char *text)
 
 	if (wrong)
 		return wrong;
-	if (text[0] != '/' && strncmp(text, "{path}", 6) && strncmp(text, "{rest}", 6))
+	if (text[0] != '/' && strncmp(text, "{path}", 6) != 0 && strncmp(text, "{rest}", 6) != 0)
 		return "it begins with /, {path} or {rest}";
 	if (strchr(text, '?') || strstr(text, "{query}") || strstr(text, "{uri}"))
 		return "a path has no query";
