@@ -266,9 +266,13 @@ int mu_printf(struct mu_conn *conn, const char *format, ...)
 
 ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
-	char *data = malloc(len);
+	char *data;
 	ssize_t n;
 
+	/* No more is read than will be taken; a byte, to know the end of the file. */
+	if (len > conn->write_room)
+		len = conn->write_room ? conn->write_room : 1;
+	data = malloc(len);
 	if (!data)
 		abort();
 	n = pread(fd, data, len, offset);
