@@ -271,7 +271,7 @@ def whatever_clients_send_is_one_valid_line(case):
 
 @for_both_modes
 def bytes_are_those_of_content_that_were_sent(case):
-    text, port = site(case, "access-log-format json; precompressed yes")
+    text, port = site(case, "access-log-format json; precompressed yes", workers=1)
     (case.folder / "html/large").write_bytes(b"")
     os.truncate(case.folder / "html/large", 512 << 20)
     case.write("html/zipped.txt", "plain content\n")

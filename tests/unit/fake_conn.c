@@ -266,15 +266,18 @@ int mu_printf(struct mu_conn *conn, const char *format, ...)
 
 ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
-	size_t room = len < conn->write_room ? len : conn->write_room;
-	char *data = malloc(room + 1);
+	char *data;
 	ssize_t n;
 
+	/* No more is read than will be taken; a byte, to know the end of the file. */
+	if (len > conn->write_room)
+		len = conn->write_room ? conn->write_room : 1;
+	data = malloc(len);
 	if (!data)
 		abort();
-	n = pread(fd, data, room, offset);
-	if (n > 0 || !room)
-		n = take(conn, data, room ? (size_t)n : len, 0);
+	n = pread(fd, data, len, offset);
+	if (n > 0)
+		n = take(conn, data, (size_t)n, 0);
 	free(data);
 	return n;
 }

@@ -298,7 +298,7 @@ static void send_anything(const char *data, size_t len)
 static void check_all_formats(void)
 {
 	for (int understood = 0; understood < 2; understood++) {
-		request.has_line = understood;
+		request.fields = (uint32_t)understood;
 		line_as(ACCESS_COMMON);
 		ck_assert_msg(is_printable(line) && count_of(line, '"') == 2, "%s", line);
 		line_as(ACCESS_COMBINED);

@@ -168,7 +168,7 @@ static const char *line_of(const struct access_entry *entry)
 {
 	const char *p = entry->data, *end = p + entry->data_len;
 
-	if (entry->request->has_line)
+	if (entry->request->fields)
 		end = p + entry->request->target.at;
 	while (p < end && (*p == '\r' || *p == '\n'))
 		p++;
@@ -286,7 +286,7 @@ static char *put_common(char *out, const struct access_entry *entry, const struc
 	out = PUT(out, " - - [");
 	out = put(out, date->common, sizeof date->common);
 	out = PUT(out, "] ");
-	if (entry->request->has_line) {
+	if (entry->request->fields) {
 		*out++ = '"';
 		out = put_value(out, method_of(entry), ACCESS_COMMON);
 		*out++ = ' ';
@@ -337,7 +337,7 @@ static char *put_json_request(char *out, const struct access_entry *entry)
 {
 	struct text line;
 
-	if (entry->request->has_line) {
+	if (entry->request->fields) {
 		out = PUT(out, "\"method\":");
 		out = put_string(out, method_of(entry));
 		out = PUT(out, ",\"target\":");

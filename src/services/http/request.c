@@ -509,7 +509,6 @@ static inline enum request_state parse_version(struct request *request, const ch
 			return state;
 	}
 	request->at = request->scanned = (uint32_t)(p + 10 - data);
-	request->has_line = true;
 	request->phase = PHASE_NAME;
 	state = judge_target(request, data);
 	if (state == REQUEST_DONE)
@@ -644,7 +643,7 @@ bool request_is_blank(const struct request *request, size_t len)
 
 void request_too_large(struct request *request)
 {
-	if (!request->has_line)
+	if (request->phase < PHASE_NAME)
 		bad(request, 414, "request line is larger than the buffer");
 	else
 		bad(request, 431, "header is larger than the buffer");

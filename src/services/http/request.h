@@ -67,7 +67,6 @@ struct request {
 	uint8_t method;  /* enum request_method */
 	uint8_t form;    /* enum request_form */
 	uint8_t minor;   /* of HTTP/1.x: 0, or 1 for all above */
-	bool has_line;   /* the request line was understood; else it may be set in part */
 	bool persistent; /* the client would go on with this connection afterwards */
 	bool chunked;    /* content follows in chunks */
 	bool expects;    /* the client waits for 100 (Continue) before it sends content */
