@@ -542,6 +542,7 @@ def error_pages_keep_the_status(case):
     # A page that is missing leaves the small one, and no loop.
     got = expect(port, "/404.html", 405, method="POST", headers=["Content-Length: 0"])
     assert b"405" in got.body and got.get("Allow"), got
+    case.servers[0].wait_log("warning .*cannot use the error page /no-such-page.html: status 404")
     # The connection goes on.
     with Http(port) as http:
         assert http.get("/none").status == 404

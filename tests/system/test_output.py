@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 import threading
 
 from harness import (EX_CONFIG, EX_OK, Http, children, connect, for_both_modes, main, nobody, read_exactly, test,
@@ -224,6 +225,22 @@ def a_fifo_that_is_read_is_an_output(case):
     say(port, *["x" * 8000] * 20)
     server.wait_log("cannot write: Resource temporarily unavailable")
     os.close(reader)
+
+
+@test
+def standard_output_is_an_output(case):
+    """As in a container: a pipe of whoever started us."""
+    text, port = case.service("scribe { record /dev/stdout }")
+    server = start(case, text, stdout=subprocess.PIPE)
+    say(port, "one")
+    assert server.process.stdout.readline() == b"one\n"
+    server.send_signal(signal.SIGUSR1)
+    server.wait_log("/dev/stdout opened anew")
+    say(port, "two")
+    assert server.process.stdout.readline() == b"two\n"
+    server.stop()
+    assert server.process.stdout.read() == b""
+    server.process.stdout.close()
 
 
 @for_both_modes

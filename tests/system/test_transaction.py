@@ -3,7 +3,7 @@
 """A reload is a transaction: what did not change is left alone, and what fails, at whatever stage, leaves no
 trace: sockets, descriptors, log, pid file and workers are those of before.
 
-A worker is held on its way to READY by a FIFO in place of the media types, which it reads while it sets itself
+A worker is held on its way to READY by a FIFO in place of the media types, which it opens while it sets itself
 up: so nothing here depends on how fast a machine is.
 """
 
@@ -29,34 +29,26 @@ def echo(sock, data=b"still here"):
 
 
 class Gate:
-    """A FIFO that those who read it wait at."""
+    """A FIFO that those who open it wait at, until it has a writer."""
 
     def __init__(self, case, name="types"):
         self.path = case.folder / name
         os.mkfifo(self.path)
-        self.writer = None
-        case.defer(self.close)
 
-    def wait_for_one(self):
-        """Somebody reads it, and goes on waiting for its end."""
-        def open_it():
-            try:
-                return os.open(self.path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC) + 1
-            except OSError:
-                return 0  # nobody has it open
-        self.writer = wait_for(open_it, "a worker at the gate") - 1
+    def wait_for_one(self, server, service):
+        """A worker that is not READY, and will not be: it is at the gate or on its way there. Its pid."""
+        def look():
+            return [pid for pid in server.workers(service) if "starting" in title(pid)]
+        pid, = wait_for(look, "a worker at the gate")
+        return pid
 
     def open(self):
         """Whoever waits goes on, and who comes later does not wait: it is a file now."""
+        writer = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         plain = self.path.with_suffix(".file")
         plain.write_text("text/plain txt\n")
         plain.rename(self.path)
-        self.close()
-
-    def close(self):
-        if self.writer is not None:
-            os.close(self.writer)
-        self.writer = None
+        os.close(writer)
 
 
 class Site:
@@ -316,9 +308,7 @@ def in_mid_reload(site):
     """Asks for the reload; its canary waits at the gate, and so nothing is committed. The canary."""
     site.case.conf(site.wanted(mime_types=site.gate.path))
     site.server.send_signal(signal.SIGHUP)
-    site.gate.wait_for_one()
-    canary, = [pid for pid in site.server.workers("www") if "starting" in title(pid)]
-    return canary
+    return site.gate.wait_for_one(site.server, "www")
 
 
 @test

@@ -153,6 +153,28 @@ ssize_t mu_readline(struct mu_conn *conn, char **line_r)
 
 /* ---- writing ---- */
 
+/* How much memory is kept for so many bytes: twice as much each time, for a test may write megabytes in pieces. */
+static size_t room_for(size_t len)
+{
+	size_t room = 4096;
+
+	while (room < len)
+		room *= 2;
+	return room;
+}
+
+static char *grow_output(const struct mu_conn *conn, size_t len)
+{
+	size_t room = room_for(conn->output_len + len + 1);
+	char *output = conn->output;
+
+	if (!output || room != room_for(conn->output_len + 1))
+		output = realloc(output, room);
+	if (!output)
+		abort();
+	return output;
+}
+
 static ssize_t take(struct mu_conn *conn, const void *data, size_t len, unsigned flags)
 {
 	char *output;
@@ -168,9 +190,7 @@ static ssize_t take(struct mu_conn *conn, const void *data, size_t len, unsigned
 		errno = EAGAIN;
 		return -1;
 	}
-	output = realloc(conn->output, conn->output_len + len + 1);
-	if (!output)
-		abort();
+	output = grow_output(conn, len);
 	memcpy(output + conn->output_len, data, len);
 	conn->output = output;
 	conn->output_len += len;

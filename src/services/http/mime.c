@@ -308,7 +308,7 @@ struct mime *mime_new(const char *path)
 		return NULL;
 	mime->fd = -1;
 	if (path) {
-		mime->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		mime->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 		error = mime->fd < 0 ? errno : 0;
 	}
 	if (mime->fd >= 0) {

@@ -478,6 +478,8 @@ static enum request_state judge_version(struct request *request, const char *p, 
 {
 	static const char shape[] = "HTTP/0.0\r\n";
 
+	if (p < end && *p == ' ')
+		return bad(request, 400, "blank before the HTTP version");
 	for (int i = 0; shape[i]; i++) {
 		if (p + i == end)
 			return REQUEST_MORE;
@@ -517,6 +519,8 @@ static inline enum request_state parse_version(struct request *request, const ch
 
 static enum request_state bad_name(struct request *request, const char *start, const char *p)
 {
+	if (*p == ':')
+		return bad(request, 400, "empty field name");
 	if (!octet_is_blank(*p))
 		return bad_byte(request, *p, "invalid field name");
 	if (p > start)

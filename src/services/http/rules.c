@@ -33,6 +33,7 @@ struct rules {
 	size_t names;
 	size_t buckets; /* of names, a power of two */
 	struct name **bucket;
+	bool wildcards;          /* there is one among the names */
 	struct site_root *roots; /* the latest first */
 	bool follow[2];          /* whether some block says so */
 };
@@ -45,17 +46,27 @@ static uint32_t hash_back(uint32_t hash, char byte)
 	return scope_hash(hash, host_fold(byte));
 }
 
+static uint32_t hash_name(const char *name, size_t len)
+{
+	uint32_t hash = SCOPE_HASH_BASIS;
+
+	while (len > 0)
+		hash = hash_back(hash, name[--len]);
+	return hash;
+}
+
 static void add_name(struct rules *rules, const char *text, const struct host *host)
 {
 	struct name *name = &rules->name[rules->names++], **bucket;
 
-	*name = (struct name){ .host = host, .text = text, .hash = SCOPE_HASH_BASIS };
+	*name = (struct name){ .host = host, .text = text };
 	name->wildcard = text[0] == '*';
-	if (name->wildcard)
+	if (name->wildcard) {
 		name->text += 2;
+		rules->wildcards = true;
+	}
 	name->len = strlen(name->text);
-	for (size_t i = name->len; i-- > 0;)
-		name->hash = hash_back(name->hash, name->text[i]);
+	name->hash = hash_name(name->text, name->len);
 	bucket = &rules->bucket[name->hash & (rules->buckets - 1)];
 	name->next = *bucket;
 	*bucket = name;
@@ -72,28 +83,36 @@ static const struct host *find_name(const struct rules *rules, const char *text,
 	return name ? name->host : NULL;
 }
 
+/* The longest of the wildcards that a name is below of. */
+static const struct host *find_wildcard(const struct rules *rules, const char *name, size_t len)
+{
+	const struct host *longest = NULL, *found;
+	uint32_t hash = SCOPE_HASH_BASIS;
+
+	for (size_t i = len; i-- > 1;) {
+		if (name[i] == '.') {
+			found = find_name(rules, name + i + 1, len - i - 1, hash, true);
+			if (found)
+				longest = found;
+		}
+		hash = hash_back(hash, name[i]);
+	}
+	return longest;
+}
+
 const struct host *rules_host(const struct rules *rules, const char *name, size_t len)
 {
-	const struct host *wildcard = NULL, *found;
-	uint32_t hash = SCOPE_HASH_BASIS;
+	const struct host *found;
 
 	if (!rules->hosts)
 		return &rules->site;
 	len = host_cut(name, len);
 	if (!len || len > HOST_NAME_MAX_LEN)
 		return &rules->site;
-	for (size_t i = len; i-- > 0;) {
-		if (name[i] == '.' && i > 0) {
-			found = find_name(rules, name + i + 1, len - i - 1, hash, true);
-			if (found)
-				wildcard = found;
-		}
-		hash = hash_back(hash, name[i]);
-	}
-	found = find_name(rules, name, len, hash, false);
-	if (found)
-		return found;
-	return wildcard ? wildcard : &rules->site;
+	found = find_name(rules, name, len, hash_name(name, len), false);
+	if (!found && rules->wildcards)
+		found = find_wildcard(rules, name, len);
+	return found ? found : &rules->site;
 }
 
 static int add_hosts(struct rules *rules, const struct mu_blocks *blocks)

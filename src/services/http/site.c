@@ -12,7 +12,8 @@
 
 enum {
 	FDS_SPARE = 64, /* for all that is neither a connection nor in the cache */
-	FDS_MIN = 4
+	FDS_MIN = 4,
+	WARNING_PAUSE = 60 /* seconds between two warnings of a missing error page */
 };
 
 /* How many descriptors the cache may hold without taking any from the connections. */
@@ -453,7 +454,11 @@ struct file *site_error_file(struct site *site, const struct found *found, int s
 	status = open_look(site, &look, &file);
 	if (status == 0 && file)
 		return file;
-	mu_worker_log(site->worker, MU_WARNING, "cannot use the error page %s: status %d", path,
-		      status);
+	/* Clients decide how often this happens. */
+	if (site->now - site->warned >= WARNING_PAUSE) {
+		site->warned = site->now;
+		mu_worker_log(site->worker, MU_WARNING, "cannot use the error page %s: status %d",
+			      path, status);
+	}
 	return NULL;
 }

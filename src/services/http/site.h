@@ -31,6 +31,7 @@ struct site {
 	struct cache cache;
 	struct access_log *log; /* NULL: none */
 	int64_t now;            /* the second that date shows */
+	int64_t warned;         /* the second of the last warning of an error page */
 	char date[DATE_LEN];
 	/* Of the request being looked up; nothing yields meanwhile. */
 	char path[PATH_MAX];

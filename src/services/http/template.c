@@ -95,16 +95,23 @@ static size_t scheme_len(const char *text)
 	return len && strncmp(text + len, "://", 3) == 0 ? len + 3 : 0;
 }
 
+static bool leads_back(const char *text)
+{
+	return !strcmp(text, "{uri}") || !strcmp(text, "{path}") || !strcmp(text, "{path}{query}");
+}
+
 const char *template_check_url(const char *text)
 {
-	static const char begins[] = "it begins with / or https://, or is made of {uri} or {path}";
+	static const char begins[] = "it begins with /, {path} or https://";
 	const char *wrong = check_variables(text), *p = text;
 	size_t scheme = scheme_len(text);
 	struct piece piece;
 
 	if (wrong)
 		return wrong;
-	if (!scheme && text[0] != '/' && strncmp(text, "{uri}", 5) && strncmp(text, "{path}", 6))
+	if (leads_back(text + (text[0] == '/')))
+		return "it leads back to where it comes from";
+	if (!scheme && text[0] != '/' && strncmp(text, "{path}", 6))
 		return begins;
 	if (text[0] == '/' && text[1] == '/')
 		scheme = 2;
@@ -307,6 +314,15 @@ static void add_path(struct sink *sink, const char *text, size_t len)
 			put_raw(sink, text[i]);
 }
 
+static void add_host(struct sink *sink, const char *host, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char folded = host_fold(host[i]);
+
+		add_path(sink, &folded, 1);
+	}
+}
+
 size_t template_path(const char *text, const struct template_values *values, char *out, size_t size)
 {
 	struct sink sink = { .out = out, .size = size };
@@ -323,8 +339,7 @@ size_t template_path(const char *text, const struct template_values *values, cha
 		case PART_HOST:
 			if (!host_len)
 				return 0;
-			for (size_t i = 0; i < host_len; i++)
-				add_path(&sink, &(char){ host_fold(values->host[i]) }, 1);
+			add_host(&sink, values->host, host_len);
 			break;
 		case PART_PATH:
 			add_path(&sink, values->path, values->path_len);
