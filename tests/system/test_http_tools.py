@@ -140,9 +140,9 @@ def curl_uploads_what_nobody_wants(case):
     # It does not ask: it hears of the refusal all the same, not of a connection reset.
     for _ in range(5):
         got = codes(case, "-T", up, "-H", "Expect:", f"{url}/up.bin")
-        assert got[0] in (405, 413), got
+        assert got[0] == 405, got
         got = codes(case, "-T", up, "-H", "Expect:", "-H", "Transfer-Encoding: chunked", f"{url}/up.bin")
-        assert got[0] in (405, 413), got
+        assert got[0] == 405, got
     # A small one does not cost the connection.
     said = run(case, tool("curl"), "-q", "-v", "-d", "a=b", f"{url}/page.txt", "--next", f"{url}/page.txt")
     assert said.stderr.count("Connected to") == 1, said.stderr

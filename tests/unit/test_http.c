@@ -430,13 +430,41 @@ START_TEST(who_expects_100_gets_the_answer_and_the_end)
 }
 END_TEST
 
+START_TEST(too_much_content_does_not_hide_what_is_wrong)
+{
+	static const char *const requests[] = {
+		"POST / HTTP/1.1\r\n" H "Content-Length: 1000000\r\n\r\nabc",
+		"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nfffffff\r\nabc",
+	};
+
+	prepare(requests[_i]);
+	ck_assert_int_eq(fake_conn_serve(&conn, &mu_http, state), MU_DONE);
+	ck_assert_int_eq(status_of(conn.output), 405);
+	ck_assert_int_eq(count(conn.output, "HTTP/1.1"), 1);
+	ck_has(conn.output, "Connection: close\r\n");
+	ck_assert(conn.lingered);
+	fake_conn_cleanup(&conn);
+}
+END_TEST
+
+static void expect_header_limit(struct mu_conn *waiting)
+{
+	ck_assert_int_eq(waiting->limit, MU_HEADER);
+	*(bool *)waiting->on_wait_arg = true;
+}
+
 START_TEST(content_that_never_comes_is_408)
 {
+	bool waited = false;
+
 	prepare("GET /a.txt HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nabc");
 	conn.ends = false;
+	conn.on_wait = expect_header_limit;
+	conn.on_wait_arg = &waited;
 	ck_assert_int_eq(fake_conn_serve(&conn, &mu_http, state), MU_DONE);
 	ck_assert_int_eq(status_of(conn.output), 408);
 	ck_assert_int_eq(count(conn.output, "HTTP/1.1"), 1);
+	ck_assert(waited);
 	fake_conn_cleanup(&conn);
 }
 END_TEST
@@ -831,6 +859,7 @@ int main(void)
 	tcase_add_test(tcase, methods_that_are_not_for_files);
 	tcase_add_test(tcase, content_is_never_taken_for_a_request);
 	tcase_add_test(tcase, who_expects_100_gets_the_answer_and_the_end);
+	tcase_add_loop_test(tcase, too_much_content_does_not_hide_what_is_wrong, 0, 2);
 	tcase_add_test(tcase, content_that_never_comes_is_408);
 	tcase_add_loop_test(tcase, paths_lead_where_they_should, 0,
 			    (int)(sizeof leads / sizeof *leads));

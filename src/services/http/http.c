@@ -153,6 +153,21 @@ static bool has_content(const struct request *request)
 }
 
 /*
+ * The answer comes without all of the content having been read: where that ends we do not learn. Where content has no
+ * meaning the request is refused for its size; else whatever is wrong with the request is the better answer.
+ */
+static int leave_content(struct exchange *x)
+{
+	const enum request_method method = x->request.method;
+
+	x->end = RESPONSE_CLOSE;
+	x->unread = true;
+	if (x->request.expects)
+		return 0;
+	return method == METHOD_GET || method == METHOD_HEAD || method == METHOD_OPTIONS ? 413 : 0;
+}
+
+/*
  * Gets content out of the way before the answer. The head is copied, for the buffer is needed. 0; a
  * status to refuse with; -1.
  */
@@ -160,13 +175,10 @@ static int drop_content(struct exchange *x)
 {
 	struct request *request = &x->request;
 	char *head;
+	int status;
 
-	if (request->expects || body_is_too_large(request->length)) {
-		/* The answer comes instead of the content: where that ends we do not learn. */
-		x->end = RESPONSE_CLOSE;
-		x->unread = true;
-		return request->expects ? 0 : 413;
-	}
+	if (request->expects || body_is_too_large(request->length))
+		return leave_content(x);
 	head = mu_alloc(x->conn, request->head_len);
 	if (!head)
 		return 503;
@@ -174,7 +186,11 @@ static int drop_content(struct exchange *x)
 	x->data = head;
 	mu_consume(x->conn, request->head_len);
 	request->head_len = 0;
-	return body_discard(x->conn, request->chunked, request->length);
+	/* Who is slow with so little, of which nobody has any use, is not to have a place for it. */
+	mu_set_limit(x->conn, MU_HEADER);
+	status = body_discard(x->conn, request->chunked, request->length);
+	mu_set_limit(x->conn, MU_REQUEST);
+	return status == 413 ? leave_content(x) : status;
 }
 
 static bool is_last_request(const struct exchange *x)
