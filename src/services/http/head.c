@@ -3,6 +3,7 @@
 #include "services/http/head.h"
 
 #include "services/http/file.h"
+#include "services/http/nanoseconds.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -46,8 +47,7 @@ static uint32_t add_date(struct text *text, const char *name, int64_t seconds)
 /* Strong (RFC 9110 section 8.8.1): another content, or another encoding, has another one. */
 static void add_etag(struct text *text, struct file *file, enum encoding encoding)
 {
-	const struct timespec *modified = &file->identity.modified;
-	uint64_t time = (uint64_t)modified->tv_sec * 1000000000 + (uint64_t)modified->tv_nsec;
+	uint64_t time = (uint64_t)nanoseconds_of(&file->identity.modified);
 
 	add(text, "ETag: ");
 	file->etag_at = (uint32_t)text->len;

@@ -11,10 +11,10 @@
 
 #include "services/http/body.h"
 #include "services/http/exchange.h"
+#include "services/http/nanoseconds.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 /* So many buffered requests are answered before other connections have their turn. */
 enum { PIPELINE_TURN = 32 };
@@ -24,14 +24,6 @@ enum {
 	WORD_BLANK = 1,   /* empty lines have come without a request */
 	WORD_REQUEST = 2, /* and above: requests */
 };
-
-static int64_t nanoseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
 
 static void begin_response(struct exchange *x)
 {
@@ -69,7 +61,7 @@ static void log_exchange(struct exchange *x, size_t data_len)
 		.bytes = x->response.bytes,
 		.t_start = x->start,
 		.t_first = x->response.first_byte,
-		.t_end = nanoseconds(),
+		.t_end = nanoseconds_now(CLOCK_MONOTONIC),
 		.count = mu_word(x->conn) / WORD_REQUEST,
 	};
 	access_log_add(x->site->log, &entry);
@@ -81,7 +73,7 @@ static void begin_request(struct exchange *x)
 	request_init(&x->request);
 	mu_set_word(x->conn, mu_word(x->conn) + WORD_REQUEST);
 	if (x->site->log)
-		x->start = nanoseconds();
+		x->start = nanoseconds_now(CLOCK_MONOTONIC);
 }
 
 /* Answers a request that is refused as a whole: the end of the connection. */
@@ -318,7 +310,7 @@ static void http_refuse(struct mu_conn *conn, void *state)
 	if (len >= sizeof head - 1 && memcmp(x.data, head, sizeof head - 1) == 0)
 		x.request.method = METHOD_HEAD;
 	if (x.site->log)
-		x.start = nanoseconds();
+		x.start = nanoseconds_now(CLOCK_MONOTONIC);
 	begin_response(&x);
 	status = response_status(&x.response, 503, "Retry-After: 1\r\n");
 	log_exchange(&x, len);

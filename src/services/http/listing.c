@@ -2,6 +2,7 @@
 /* Pages for folders; see listing.h. */
 #include "services/http/listing.h"
 
+#include "services/http/nanoseconds.h"
 #include "services/http/path.h"
 #include "services/http/root.h"
 #include "services/http/utf8.h"
@@ -47,14 +48,6 @@ struct listing {
 };
 
 /* ---- reading the folder ---- */
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
 
 /* What a link leads to is asked for as for serving it: nothing outside the root is told. */
 static bool stat_target(const struct root *root, const char *folder, const char *name,
@@ -111,13 +104,13 @@ static int add_entry(struct listing *listing, const char *name, const struct sta
 static int read_entries(struct listing *listing, const struct root *root, const char *folder,
 			DIR *dir)
 {
-	int64_t end = now_ms() + LISTING_TIME_MS;
+	int64_t end = nanoseconds_now(CLOCK_MONOTONIC) + LISTING_TIME_MS * INT64_C(1000000);
 	struct dirent *dirent;
 	struct stat st;
 
 	for (size_t seen = 0; errno = 0, (dirent = readdir(dir)); seen++) {
 		/* The clock is not asked for each: that would cost as much as the entry. */
-		if (seen % 64 == 63 && now_ms() >= end) {
+		if (seen % 64 == 63 && nanoseconds_now(CLOCK_MONOTONIC) >= end) {
 			listing->incomplete = true;
 			return 0;
 		}
