@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What a valid request is answered with; see exchange.h. Gateways, when there are some, are called from here. */
+/*
+ * What a valid request is answered with; see exchange.h. Gateways, when there are some, are called
+ * from here.
+ */
 #include "services/http/exchange.h"
 
 #include "services/http/condition.h"
@@ -12,7 +15,10 @@
 
 static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
 
-/* What the settings say of a response that is not a file: the fields they add, and whether it is logged. */
+/*
+ * What the settings say of a response that is not a file: the fields they add, and whether it is
+ * logged.
+ */
 static void apply_settings(struct exchange *x, int status)
 {
 	char added[SETTINGS_HEADERS_MAX], *fields;
@@ -24,7 +30,10 @@ static void apply_settings(struct exchange *x, int status)
 		x->response.fields = memcpy(fields, added, len);
 }
 
-/* A status, with the page that the configuration has for it or a small one of our own. fields: of this answer. */
+/*
+ * A status, with the page that the configuration has for it or a small one of our own. fields: of
+ * this answer.
+ */
 static int answer_status(struct exchange *x, int status, const char *fields)
 {
 	struct file *page;

@@ -24,9 +24,10 @@ static enum request_state set_length(struct request *request, const char *p, con
 }
 
 /*
- * RFC 9112 sections 6.1, 6.3 and 7.1: chunked and nothing else is implemented here. Where chunked is
- * the last of several, the others are what is unknown. Empty elements are not passed over as elsewhere:
- * a party in front that takes the whole value for one word would see other content than we do.
+ * RFC 9112 sections 6.1, 6.3 and 7.1: chunked and nothing else is implemented here. Where chunked
+ * is the last of several, the others are what is unknown. Empty elements are not passed over as
+ * elsewhere: a party in front that takes the whole value for one word would see other content than
+ * we do.
  */
 static enum request_state set_coding(struct request *request, const char *p, const char *end)
 {

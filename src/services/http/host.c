@@ -34,7 +34,9 @@ static __attribute__((__noinline__)) const char *skip_ipv6(const char *p, const 
 	return inet_pton(AF_INET6, text, &address) == 1 ? close + 1 : NULL;
 }
 
-/* Behind the registered name or IPv4 address that p begins with; NULL: a "%" that encodes nothing. */
+/*
+ * Behind the registered name or IPv4 address that p begins with; NULL: a "%" that encodes nothing.
+ */
 static const char *skip_name(const char *p, const char *end)
 {
 	p = octets_skip(p, end, OCTET_HOST);

@@ -13,14 +13,14 @@ enum { HOST_NAME_MAX_LEN = 253 };
 size_t host_cut(const char *host, size_t len);
 
 /*
- * True for uri-host [ ":" port ] as RFC 3986 has it, a host not being empty; needs_port: as in authority-form, which
- * CONNECT has.
+ * True for uri-host [ ":" port ] as RFC 3986 has it, a host not being empty; needs_port: as in
+ * authority-form, which CONNECT has.
  */
 bool host_is_valid(const char *p, const char *end, bool needs_port);
 
 /*
- * What is wrong with a name that is to be served, and what to write; NULL: nothing. A name, an address (IPv6 in
- * brackets) or "*." and a name.
+ * What is wrong with a name that is to be served, and what to write; NULL: nothing. A name, an
+ * address (IPv6 in brackets) or "*." and a name.
  */
 const char *host_check(const char *name);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The website service: the module, and the loop that takes one request after the other off a connection
- * and has it answered. What a request is stands in request.c, what is answered in answer.c, what a path stands for
- * in site.c, how it is sent in response.c.
+ * The website service: the module, and the loop that takes one request after the other off a
+ * connection and has it answered. What a request is stands in request.c, what is answered in
+ * answer.c, what a path stands for in site.c, how it is sent in response.c.
  *
  * In the steady state a request costs one receive (the runtime's) and one send: after an answer the
  * loop does not look for more input, it parks.
@@ -44,7 +44,10 @@ static void begin_response(struct exchange *x)
 	};
 }
 
-/* A line for what was answered, whether all of it arrived or not. data_len: how much of x->data there is. */
+/*
+ * A line for what was answered, whether all of it arrived or not. data_len: how much of x->data
+ * there is.
+ */
 static void log_exchange(struct exchange *x, size_t data_len)
 {
 	struct access_entry entry;
@@ -145,8 +148,9 @@ static bool has_content(const struct request *request)
 }
 
 /*
- * The answer comes without all of the content having been read: where that ends we do not learn. Where content has no
- * meaning the request is refused for its size; else whatever is wrong with the request is the better answer.
+ * The answer comes without all of the content having been read: where that ends we do not learn.
+ * Where content has no meaning the request is refused for its size; else whatever is wrong with the
+ * request is the better answer.
  */
 static int leave_content(struct exchange *x)
 {
@@ -178,7 +182,9 @@ static int drop_content(struct exchange *x)
 	x->data = head;
 	mu_consume(x->conn, request->head_len);
 	request->head_len = 0;
-	/* Who is slow with so little, of which nobody has any use, is not to have a place for it. */
+	/*
+	 * Who is slow with so little, of which nobody has any use, is not to have a place for it.
+	 */
 	mu_set_limit(x->conn, MU_HEADER);
 	status = body_discard(x->conn, request->chunked, request->length);
 	mu_set_limit(x->conn, MU_REQUEST);
@@ -294,8 +300,8 @@ static int http_serve(struct mu_conn *conn, void *state)
 }
 
 /*
- * All workers are busy: of the request no more is read than whether its answer may have content, and that only if
- * it is there already.
+ * All workers are busy: of the request no more is read than whether its answer may have content,
+ * and that only if it is there already.
  */
 static void http_refuse(struct mu_conn *conn, void *state)
 {

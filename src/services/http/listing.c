@@ -183,8 +183,8 @@ static struct order order_of(const char *query, size_t len)
 /* ---- the page ---- */
 
 /*
- * What has no place in a name on a page: controls, what is no character, and marks that turn the direction of
- * writing, with which "gpj.exe" is shown as "exe.jpg".
+ * What has no place in a name on a page: controls, what is no character, and marks that turn the
+ * direction of writing, with which "gpj.exe" is shown as "exe.jpg".
  */
 static bool is_unfit(uint32_t code)
 {
@@ -194,8 +194,8 @@ static bool is_unfit(uint32_t code)
 }
 
 /*
- * Text of a page. Control characters of ASCII are shown as their pictures (U+2400), all else that is unfit, or
- * no UTF-8, as U+FFFD.
+ * Text of a page. Control characters of ASCII are shown as their pictures (U+2400), all else that
+ * is unfit, or no UTF-8, as U+FFFD.
  */
 static void put_text(FILE *page, struct text text)
 {
@@ -225,7 +225,9 @@ static void put_reference(FILE *page, const char *name)
 	fwrite(encoded, 1, path_encode(name, strnlen(name, NAME_MAX), encoded), page);
 }
 
-/* The path as the heading, each folder of it a link: relative, so that it holds behind a proxy too. */
+/*
+ * The path as the heading, each folder of it a link: relative, so that it holds behind a proxy too.
+ */
 static void put_heading(FILE *page, struct text path)
 {
 	const char *p = path.at, *end = path.at + path.len, *slash;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Media types; see mime.h. The system's table has 1,500 extensions, of which a site uses a handful, and each worker
- * has a table of its own: so the file is only opened at the start, and read when a file is sent whose extension was
- * not met before. What was found is kept in a hash table.
+ * Media types; see mime.h. The system's table has 1,500 extensions, of which a site uses a handful,
+ * and each worker has a table of its own: so the file is only opened at the start, and read when a
+ * file is sent whose extension was not met before. What was found is kept in a hash table.
  */
 #include "services/http/mime.h"
 
@@ -174,8 +174,8 @@ static bool is_type(const char *type, size_t len)
 }
 
 /*
- * The type in "type ext ext ... # comment" if the extension is one of these; lines that are anything else have
- * none. Its length; 0: no.
+ * The type in "type ext ext ... # comment" if the extension is one of these; lines that are
+ * anything else have none. Its length; 0: no.
  */
 static size_t type_in_line(const char *line, size_t len, const char *key, const char **type_r)
 {

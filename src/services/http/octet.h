@@ -142,8 +142,8 @@ static inline bool octets_are(const char *from, const char *to, const char *text
 }
 
 /*
- * The next element of a comma-separated list (RFC 9110 section 5.6.1), without the blanks around it; empty ones are
- * passed over. False at the end. *p: where to go on.
+ * The next element of a comma-separated list (RFC 9110 section 5.6.1), without the blanks around
+ * it; empty ones are passed over. False at the end. *p: where to go on.
  */
 static inline bool octets_next(const char **p, const char *end, const char **from_r,
 			       const char **to_r)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The request parser. It goes through the bytes once with a table of byte classes, part by part; where
- * the bytes end it remembers the part and the place, and goes on there.
+ * The request parser. It goes through the bytes once with a table of byte classes, part by part;
+ * where the bytes end it remembers the part and the place, and goes on there.
  *
  * Whatever RFC 9112 lets a recipient repair (bare LF, folded lines, spaces around the parts of the
- * request line, a list where one value is wanted) is refused: two parties that repair differently are
- * how requests are smuggled.
+ * request line, a list where one value is wanted) is refused: two parties that repair differently
+ * are how requests are smuggled.
  */
 #include "services/http/request.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Hosts and their blocks; see rules.h. How a block is prepared stands in scope.c, how they are merged in settings.c. */
+/*
+ * Hosts and their blocks; see rules.h. How a block is prepared stands in scope.c, how they are
+ * merged in settings.c.
+ */
 #include "services/http/rules.h"
 
 #include "services/http/host.h"

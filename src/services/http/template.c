@@ -216,8 +216,8 @@ static void put_encoded(struct sink *sink, const char *text, size_t len)
 }
 
 /*
- * A path of the client's: neither does it make a "//" at the beginning, which would name another host, nor does it
- * become a part of the host before it.
+ * A path of the client's: neither does it make a "//" at the beginning, which would name another
+ * host, nor does it become a part of the host before it.
  */
 static void put_path(struct sink *sink, const char *path, size_t len)
 {
@@ -254,7 +254,10 @@ static void put_host(struct sink *sink, const char *host, size_t len)
 	}
 }
 
-/* What the client sent for a piece, in {uri} the path; of PART_TEXT the text itself. NULL: nothing stands for it. */
+/*
+ * What the client sent for a piece, in {uri} the path; of PART_TEXT the text itself. NULL: nothing
+ * stands for it.
+ */
 static const char *value_of(const struct piece *piece, const struct template_values *values,
 			    size_t *len_r)
 {
