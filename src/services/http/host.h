@@ -24,9 +24,4 @@ bool host_is_valid(const char *p, const char *end, bool needs_port);
  */
 const char *host_check(const char *name);
 
-static inline char host_fold(char byte)
-{
-	return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
-}
-
 #endif

@@ -6,6 +6,9 @@
  */
 #include "services/http/mime.h"
 
+#include "services/http/hash.h"
+#include "services/http/octet.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -111,22 +114,17 @@ static const char *const built_in[] = {
 	"application/octet-stream bin exe dll dmg img msi",
 };
 
-static char small(char letter)
-{
-	return letter >= 'A' && letter <= 'Z' ? (char)(letter | 0x20) : letter;
-}
-
 /* Makes a key of the extension; false when it is none that a table could hold. */
 static bool make_key(const char *extension, size_t len, char key[EXTENSION_MAX + 1],
 		     size_t *bucket_r)
 {
-	uint32_t hash = 2166136261; /* FNV-1a */
+	uint32_t hash = HASH_BASIS;
 
 	if (!len || len > EXTENSION_MAX)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		key[i] = small(extension[i]);
-		hash = (hash ^ (unsigned char)key[i]) * 16777619;
+		key[i] = octet_fold(extension[i]);
+		hash = hash_byte(hash, key[i]);
 	}
 	key[len] = '\0';
 	*bucket_r = (hash ^ hash >> 16) % BUCKETS;
@@ -152,7 +150,7 @@ static size_t next_word(const char **at, const char *end, const char **word_r)
 static bool is_key(const char *word, size_t len, const char *key)
 {
 	for (size_t i = 0; i < len; i++)
-		if (small(word[i]) != key[i])
+		if (octet_fold(word[i]) != key[i])
 			return false;
 	return key[len] == '\0';
 }

@@ -37,6 +37,12 @@ static inline bool octet_is(char byte, enum octet_class class)
 	return octet_classes[(unsigned char)byte] & class;
 }
 
+/* As a small letter, if it is a letter. */
+static inline char octet_fold(char byte)
+{
+	return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+}
+
 /* The value of a hexadecimal digit, or -1. */
 static inline int octet_hex(char digit)
 {

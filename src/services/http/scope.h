@@ -76,16 +76,9 @@ int scope_init(struct scope *scope, const struct rules_conf *conf,
 	       const struct mu_blocks *locations);
 void scope_cleanup(struct scope *scope);
 
-/* The bytes of a path hashed one after the other, for scope_find. */
-enum { SCOPE_HASH_BASIS = 0x811c9dc5 };
-static inline uint32_t scope_hash(uint32_t hash, char byte)
-{
-	return (hash ^ (unsigned char)byte) * 0x01000193;
-}
-
 /*
- * The location of that kind (LAYER_PREFIX or LAYER_EXACT) and very text, whose hash is given, or
- * NULL.
+ * The location of that kind (LAYER_PREFIX or LAYER_EXACT) and very text, or NULL. hash: of the text's
+ * bytes, one after the other, by hash_byte.
  */
 const struct layer *scope_find(const struct scope *scope, enum layer_kind kind, const char *text,
 			       size_t len, uint32_t hash);

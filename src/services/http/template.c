@@ -327,7 +327,7 @@ static void add_path(struct sink *sink, const char *text, size_t len)
 static void add_host(struct sink *sink, const char *host, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		char folded = host_fold(host[i]);
+		char folded = octet_fold(host[i]);
 
 		add_path(sink, &folded, 1);
 	}
