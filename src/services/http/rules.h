@@ -27,7 +27,8 @@ void rules_settle(struct rules *rules);
 void rules_free(struct rules *rules);
 
 /*
- * For conf_check, once all else is right: an error where more comes together than the limits above.
+ * For conf_check, once all else is right: an error where more comes together than SETTINGS_LAYERS
+ * and SETTINGS_HEADERS_MAX allow.
  */
 void rules_check(const struct site_conf *conf, struct mu_report *report);
 
