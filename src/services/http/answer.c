@@ -4,18 +4,21 @@
 
 #include "services/http/condition.h"
 #include "services/http/encoding.h"
+#include "services/http/head.h"
 #include "services/http/listing.h"
 #include "services/http/path.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The fields that the configuration adds to what is not a file. */
+/* The fields that the configuration adds to what is not a file. Errors are not kept for as long as files are. */
 static void add_fields(struct exchange *x, bool is_error)
 {
-	char added[SETTINGS_HEADERS_MAX], *fields;
-	size_t len = settings_headers(&x->found.settings, is_error, added, sizeof added);
+	const struct settings *settings = &x->found.settings;
+	char added[HEAD_SAID_MAX + SETTINGS_HEADERS_MAX], *fields;
+	size_t len = head_said(settings, !is_error, x->site->now, added);
 
+	len += settings_headers(settings, is_error, added + len, SETTINGS_HEADERS_MAX);
 	fields = len ? mu_alloc(x->conn, len + 1) : NULL;
 	if (fields)
 		x->response.fields = memcpy(fields, added, len);
@@ -139,8 +142,10 @@ static int answer_listing(struct exchange *x)
 {
 	struct site *site = x->site;
 	struct slice query = x->request.query;
+	const char *fields;
 	char *page;
 	size_t len;
+	bool fresh;
 	int result;
 
 	x->unlogged |= !x->found.settings.log;
@@ -150,7 +155,11 @@ static int answer_listing(struct exchange *x)
 		return answer_status(x, 500, "");
 	}
 	add_fields(x, false);
-	result = response_content(&x->response, 200, LISTING_TYPE, LISTING_FIELDS, page, len);
+	fields = x->response.fields;
+	fresh = head_has_field(fields, fields + strlen(fields), "Cache-Control");
+	result =
+		response_content(&x->response, 200, LISTING_TYPE,
+				 fresh ? LISTING_FIELDS : LISTING_UNKEPT LISTING_FIELDS, page, len);
 	free(page);
 	return result;
 }
