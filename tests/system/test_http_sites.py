@@ -648,6 +648,17 @@ def what_is_no_file_says_what_files_say(case):
 # ---------------------------------------------------------------------------- folders and links
 
 @for_both_modes
+def the_log_says_why_a_file_is_refused(case):
+    case.write("html/a.txt", "a")
+    case.write("secret.txt", "secret")
+    (case.folder / "html/out.txt").symlink_to(case.folder / "secret.txt")
+    port = serve(case, "root html")
+    expect(port, "/none", 404)
+    expect(port, "/out.txt", 403)
+    case.servers[0].wait_log("warning .*cannot open /.*/html/out.txt: .*symbolic link")
+
+
+@for_both_modes
 def folders_are_listed_where_it_is_said(case):
     case.write("html/open/a & b.txt", "a")
     case.write("html/open/.dotfile", "dot")
