@@ -226,6 +226,9 @@ static const struct bad {
 	  "`access-log off`: a file of that name is written ./off; *" },
 	{ "root /; access-log syslog:server=h", 0, 20, "`access-log syslog:server=h`: *" },
 
+	/* media types */
+	{ "root /; mime-types /nonexistent", 0, 20, "cannot use /nonexistent: *" },
+
 	/* locations */
 	{ "root /; location { }", 0, 9, "a location needs a path: /PREFIX, *SUFFIX or =/PATH" },
 	{ "root /; location static { }", 0, 18,
