@@ -7,6 +7,7 @@
 
 #include "services/http/condition.h"
 #include "services/http/encoding.h"
+#include "services/http/head.h"
 #include "services/http/listing.h"
 #include "services/http/path.h"
 
@@ -17,14 +18,16 @@ static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
 
 /*
  * What the settings say of a response that is not a file: the fields they add, and whether it is
- * logged.
+ * logged. Errors are not kept for as long as files are.
  */
 static void apply_settings(struct exchange *x, int status)
 {
-	char added[SETTINGS_HEADERS_MAX], *fields;
-	size_t len = settings_headers(&x->found.settings, status >= 400, added, sizeof added);
+	const struct settings *settings = &x->found.settings;
+	char added[HEAD_SAID_MAX + SETTINGS_HEADERS_MAX], *fields;
+	size_t len = head_said(settings, status < 400, x->site->now, added);
 
-	x->unlogged |= !x->found.settings.log;
+	len += settings_headers(settings, status >= 400, added + len, SETTINGS_HEADERS_MAX);
+	x->unlogged |= !settings->log;
 	fields = len ? mu_alloc(x->conn, len + 1) : NULL;
 	if (fields)
 		x->response.fields = memcpy(fields, added, len);
@@ -150,8 +153,10 @@ static int answer_listing(struct exchange *x)
 {
 	struct site *site = x->site;
 	struct slice query = x->request.query;
+	const char *fields;
 	char *page;
 	size_t len;
+	bool fresh;
 	int result;
 
 	if (listing_make(x->found.settings.root, site->name, x->found.path, x->found.len,
@@ -160,7 +165,11 @@ static int answer_listing(struct exchange *x)
 		return answer_status(x, 500, "");
 	}
 	apply_settings(x, 200);
-	result = response_content(&x->response, 200, LISTING_TYPE, LISTING_FIELDS, page, len);
+	fields = x->response.fields;
+	fresh = head_has_field(fields, fields + strlen(fields), "Cache-Control");
+	result =
+		response_content(&x->response, 200, LISTING_TYPE,
+				 fresh ? LISTING_FIELDS : LISTING_UNKEPT LISTING_FIELDS, page, len);
 	free(page);
 	return result;
 }
