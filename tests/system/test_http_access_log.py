@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 import signal
 import threading
 import time
@@ -242,6 +243,24 @@ def refused_requests_are_shown_as_sent(case):
     assert all(entry["target"] is None and entry["protocol"] is None for entry in found[:len(sent)])
     rest = [(entry["status"], entry["target"]) for entry in found[len(sent):]]
     assert rest == [(400, "/no-host"), (408, "/late")], rest
+
+
+@for_both_modes
+def who_stops_within_a_long_header_is_shown_as_sent(case):
+    """The header moves to the front of the buffer just as no more of it comes."""
+    text, port = site(case, workers=1)
+    server = case.server(text)
+    target = "/second?" + "".join(f"{number:05d}," for number in range(1250))
+    with Http(port) as http:
+        http.send(f"GET /first?{'x' * 1000} HTTP/1.1\r\nHost: x\r\n\r\n"
+                  f"GET {target} HTTP/1.1\r\nHost: x\r\nX-Long: {'y' * 2000}")
+        assert http.read().status == 404
+        http.sock.shutdown(socket.SHUT_WR)
+        assert http.read().status == 400
+    server.stop()
+    found = entries(case)[1]
+    assert (found["status"], found["method"]) == (400, "GET"), found
+    assert found["target"] == target, found
 
 
 @for_both_modes
