@@ -126,6 +126,8 @@ static bool receive_head(struct exchange *x)
 	while (state == REQUEST_MORE) {
 		ssize_t n = mu_fill(x->conn);
 
+		/* What is there may have moved even where nothing was added. */
+		len = mu_buffered(x->conn, &x->data);
 		if (n == 0) {
 			x->request.status = 400;
 			x->request.reason = "the client stopped in the middle of a header";
@@ -135,10 +137,9 @@ static bool receive_head(struct exchange *x)
 			state = REQUEST_BAD;
 		} else if (n < 0) {
 			if (errno == ETIMEDOUT)
-				refuse_late(x, mu_buffered(x->conn, &x->data));
+				refuse_late(x, len);
 			return false;
 		} else {
-			len = mu_buffered(x->conn, &x->data);
 			state = request_parse(&x->request, x->data, len);
 		}
 	}
