@@ -93,11 +93,17 @@ static int answer_redirect(struct exchange *x, int status)
 static struct file *choose(struct exchange *x, struct file *file)
 {
 	struct slice value = x->request.field[FIELD_ACCEPT_ENCODING];
+	struct accepted accepted;
 	int encoding;
 
 	if (!request_has(&x->request, FIELD_ACCEPT_ENCODING))
 		return file;
-	encoding = encoding_choose(x->data + value.at, value.len, file->encodings);
+	encoding_init(&accepted);
+	do
+		encoding_read(&accepted, x->data + value.at, value.len);
+	while (request_repeats(&x->request, FIELD_ACCEPT_ENCODING) &&
+	       request_next_value(x->data, "Accept-Encoding", &value));
+	encoding = encoding_choose(&accepted, file->encodings);
 	if (encoding == ENCODING_IDENTITY)
 		return file;
 	x->encoding = encoding_name((enum encoding)encoding);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { WEIGHT_MAX = 1000, WEIGHT_NONE = -1, ANY = ENCODINGS };
+enum { WEIGHT_MAX = 1000, WEIGHT_NONE = -1, ANY = ENCODING_ANY };
 
 static const char *const encoding_names[] = {
 	[ENCODING_IDENTITY] = "identity",
@@ -84,8 +84,16 @@ static void read_element(const char *p, const char *end, int weight[ANY + 1])
 		weight[coding] = value;
 }
 
-static void read_list(const char *p, const char *end, int weight[ANY + 1])
+void encoding_init(struct accepted *accepted)
 {
+	for (int i = 0; i <= ANY; i++)
+		accepted->weight[i] = WEIGHT_NONE;
+}
+
+void encoding_read(struct accepted *accepted, const char *value, size_t len)
+{
+	const char *p = value, *end = p + len;
+
 	while (p < end) {
 		const char *comma = memchr(p, ',', (size_t)(end - p));
 		const char *next = comma ? comma + 1 : end, *last = comma ? comma : end;
@@ -93,21 +101,17 @@ static void read_list(const char *p, const char *end, int weight[ANY + 1])
 		p = skip_blanks(p, last);
 		while (last > p && octet_is_blank(last[-1]))
 			last--;
-		read_element(p, last, weight);
+		read_element(p, last, accepted->weight);
 		p = next;
 	}
 }
 
-int encoding_choose(const char *value, size_t len, unsigned available)
+int encoding_choose(const struct accepted *accepted, unsigned available)
 {
-	int weight[ANY + 1], best = ENCODING_IDENTITY, best_weight;
+	int weight[ENCODINGS], best = ENCODING_IDENTITY, best_weight;
 
-	for (int i = 0; i <= ANY; i++)
-		weight[i] = WEIGHT_NONE;
-	read_list(value, value + len, weight);
 	for (int i = 0; i < ENCODINGS; i++)
-		if (weight[i] == WEIGHT_NONE)
-			weight[i] = weight[ANY];
+		weight[i] = accepted->weight[accepted->weight[i] == WEIGHT_NONE ? ANY : i];
 	/* Not named, or not wanted: no matter, anything else that has a weight goes before it. */
 	best_weight = weight[ENCODING_IDENTITY] > 0 ? weight[ENCODING_IDENTITY] : 1;
 	for (int i = ENCODING_GZIP; i < ENCODINGS; i++)
