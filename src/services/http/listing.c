@@ -280,7 +280,7 @@ static void put_size(FILE *page, int64_t size)
 static void put_time(FILE *page, int64_t seconds)
 {
 	time_t time = (time_t)seconds;
-	char full[32], brief[32];
+	char full[32], brief[64];
 	struct tm tm;
 
 	if (!gmtime_r(&time, &tm) || tm.tm_year < -1900 + 1 || tm.tm_year > 9999 - 1900) {
