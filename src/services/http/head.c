@@ -85,31 +85,53 @@ static void add_freshness(struct text *text, struct file *file, int64_t expires,
 	file->expires_at = add_date(text, "Expires", now + expires);
 }
 
-/* Is there a line of that name among the lines? */
-static bool has_field(const char *line, const char *end, const char *name)
+/* The value of the first line of that name among whole lines, each with its CRLF; NULL: there is none. */
+static const char *find_field(const char *lines, const char *name)
 {
 	size_t len = strlen(name);
 
-	while ((size_t)(end - line) > len) {
-		const char *next = memchr(line, '\n', (size_t)(end - line));
-
+	for (const char *line = lines; *line; line = strchrnul(line, '\n') + 1)
 		if (strncasecmp(line, name, len) == 0 && line[len] == ':')
-			return true;
-		line = next ? next + 1 : end;
+			return line + len + 1;
+	return NULL;
+}
+
+/*
+ * Whether a Cache-Control of the configuration says itself for how long: of two times caches take the first or none
+ * (RFC 9111 section 4.2.1).
+ */
+static bool says_freshness(const char *lines)
+{
+	static const char *const word[] = { "max-age", "no-cache", "no-store" };
+	const char *value = lines;
+
+	while ((value = find_field(value, "Cache-Control"))) {
+		const char *end = strchrnul(value, '\r');
+
+		for (size_t i = 0; i < sizeof word / sizeof *word; i++) {
+			const char *found = strcasestr(value, word[i]);
+
+			if (found && found < end)
+				return true;
+		}
+		value = end + 2;
 	}
 	return false;
 }
 
 /* What the configuration says itself goes before what we would say of the same name. */
-static void add_own(struct text *text, const struct head_values *values)
+static void add_own(struct text *text, struct file *file, const struct head_values *values,
+		    int64_t now)
 {
-	char line[SETTINGS_HEADERS_MAX];
-	size_t len = settings_headers(values->settings, false, line, sizeof line);
+	char lines[SETTINGS_HEADERS_MAX + 1];
 
-	if (values->settings->nosniff && !has_field(line, line + len, "X-Content-Type-Options"))
+	lines[settings_headers(values->settings, false, lines, sizeof lines - 1)] = '\0';
+	if (!says_freshness(lines))
+		add_freshness(text, file, values->settings->expires, now);
+	if (values->settings->nosniff && !find_field(lines, "X-Content-Type-Options"))
 		add(text, "X-Content-Type-Options: nosniff\r\n");
-	add(text, "%.*s", (int)len, line);
-	if (!has_field(line, line + len, "Server"))
+	add(text, "%s", lines);
+	if (!find_field(lines, "Server"))
 		add(text, "%s", values->server);
 }
 
@@ -136,8 +158,7 @@ int head_make(struct file *file, const struct head_values *values, int64_t now,
 	add(&text, "Accept-Ranges: bytes\r\n");
 	if (values->varies)
 		add(&text, "Vary: Accept-Encoding\r\n");
-	add_freshness(&text, file, values->settings->expires, now);
-	add_own(&text, values);
+	add_own(&text, file, values, now);
 	add(&text, "\r\n");
 	file->head_len = (uint32_t)text.len;
 	if (text.len < FILE_HEAD_MAX)
