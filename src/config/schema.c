@@ -387,11 +387,13 @@ void schema_print(const struct schema *schema, const struct mu_directive *table,
 			print_blocks(schema, d, node, first, field, depth, out);
 		else if ((int)d->type == CONF_HANDLER)
 			print_handler(schema, d, field, depth, out);
-		else if (type && type->print && type->is_unset && type->is_unset(d, field))
+		else if (!type || !type->print)
+			continue;
+		else if (type->is_unset && type->is_unset(d, field))
 			print_unset(d, depth, out);
 		else if (d->type == MU_LINES)
 			print_lines(type, d, field, node, depth, out);
-		else if (type && type->print)
+		else
 			print_line(type, d, field, node, depth, out);
 	}
 }

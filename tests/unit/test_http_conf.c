@@ -59,8 +59,7 @@ static const char *const good[] = {
 	"root /; location /A { }; location /a { }",
 	"location / { root / }",
 	"answer 404; host example.org { root / }",
-	"root /; host example.org { alias www.example.org *.example.org }; host *.a.example.org { "
-	"}",
+	"root /; host example.org { alias www.example.org *.example.org }; host *.a.example.org {}",
 	"root /; host [2001:db8::1] { }; host 192.0.2.1 { }; host localhost { }; host a_b { }",
 	"root /; location /a { deny all }; host a { location /a { allow all } }",
 	"root /; health /healthz; keepalive-requests 100; server-header no",

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What a valid request is answered with; see exchange.h. Gateways, when there are some, are called from here. */
+/*
+ * What a valid request is answered with; see exchange.h. Gateways, when there are some, are called
+ * from here.
+ */
 #include "services/http/exchange.h"
 
 #include "services/http/condition.h"
@@ -10,26 +13,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The fields that the configuration adds to what is not a file. */
-static void add_fields(struct exchange *x, bool is_error)
+static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
+
+/*
+ * What the settings say of a response that is not a file: the fields they add, and whether it is
+ * logged.
+ */
+static void apply_settings(struct exchange *x, int status)
 {
 	char added[SETTINGS_HEADERS_MAX], *fields;
-	size_t len = settings_headers(&x->found.settings, is_error, added, sizeof added);
+	size_t len = settings_headers(&x->found.settings, status >= 400, added, sizeof added);
 
+	x->unlogged |= !x->found.settings.log;
 	fields = len ? mu_alloc(x->conn, len + 1) : NULL;
 	if (fields)
 		x->response.fields = memcpy(fields, added, len);
 }
 
-/* A status, with the page that the configuration has for it or a small one of our own. fields: of this answer. */
+/*
+ * A status, with the page that the configuration has for it or a small one of our own. fields: of
+ * this answer.
+ */
 static int answer_status(struct exchange *x, int status, const char *fields)
 {
 	struct file *page;
 	int result;
 
 	site_settle(x->site, &x->found);
-	x->unlogged |= !x->found.settings.log;
-	add_fields(x, status >= 400);
+	apply_settings(x, status);
 	page = site_error_file(x->site, &x->found, status);
 	if (!page)
 		return response_status(&x->response, status, fields);
@@ -149,13 +160,12 @@ static int answer_listing(struct exchange *x)
 	size_t len;
 	int result;
 
-	x->unlogged |= !x->found.settings.log;
 	if (listing_make(x->found.settings.root, site->name, x->found.path, x->found.len,
 			 x->data + query.at, query.len, &page, &len) < 0) {
 		mu_log(x->conn, MU_ERR, "cannot list /%s: %m", site->name);
 		return answer_status(x, 500, "");
 	}
-	add_fields(x, false);
+	apply_settings(x, 200);
 	result = response_content(&x->response, 200, LISTING_TYPE, LISTING_FIELDS, page, len);
 	free(page);
 	return result;
@@ -166,8 +176,7 @@ static int answer_text(struct exchange *x, int status)
 {
 	const char *text = x->found.settings.answer_text;
 
-	x->unlogged |= !x->found.settings.log;
-	add_fields(x, status >= 400);
+	apply_settings(x, status);
 	return response_text(&x->response, status, "", text);
 }
 
@@ -193,7 +202,6 @@ static int answer_health(struct exchange *x)
 
 static int answer_path(struct exchange *x)
 {
-	static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
 	struct found *found = &x->found;
 	int status = site_find(x->site, x->conn, &x->request, x->data, found);
 
@@ -212,8 +220,6 @@ static int answer_path(struct exchange *x)
 
 int answer(struct exchange *x)
 {
-	static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
-
 	if (asks_for_health(x))
 		return answer_health(x);
 	if (x->request.method == METHOD_OTHER || x->request.method == METHOD_CONNECT)

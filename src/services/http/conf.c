@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The directives of a website; see conf.h. The same ones may be said for the handler, a host and a location, so
- * they stand here once; only the handler's have defaults, what an inner block does not say it takes over. What
- * is wrong with a value is said in conf_check.c.
+ * The directives of a website; see conf.h. The same ones may be said for the handler, a host and a
+ * location, so they stand here once; only the handler's have defaults, what an inner block does not
+ * say it takes over. What is wrong with a value is said in conf_check.c.
  */
 #include "services/http/conf.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What cannot be meant in the block of a website: each mistake is said at its place, with what to write in its
- * stead. See conf.h. What stands in a block is checked in conf_values.c.
+ * What cannot be meant in the block of a website: each mistake is said at its place, with what to
+ * write in its stead. See conf.h. What stands in a block is checked in conf_values.c.
  */
 #include "services/http/conf_check.h"
 

@@ -69,7 +69,7 @@ static void check_index(struct check *check, const struct mu_words *index)
 			FAIL_WORD(check, index->word[i], "\"%s\" is no file name", index->word[i]);
 }
 
-/* An error that is nothing without a header field of its own cannot be answered by a word of the configuration. */
+/* Of the configuration's choice: not those that are nothing without a header field of their own. */
 static bool is_error(const char *word)
 {
 	int status = number(word, 400, 599);

@@ -3,6 +3,7 @@
 #include "services/http/head.h"
 
 #include "services/http/file.h"
+#include "services/http/nanoseconds.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -46,8 +47,7 @@ static uint32_t add_date(struct text *text, const char *name, int64_t seconds)
 /* Strong (RFC 9110 section 8.8.1): another content, or another encoding, has another one. */
 static void add_etag(struct text *text, struct file *file, enum encoding encoding)
 {
-	const struct timespec *modified = &file->identity.modified;
-	uint64_t time = (uint64_t)modified->tv_sec * 1000000000 + (uint64_t)modified->tv_nsec;
+	uint64_t time = (uint64_t)nanoseconds_of(&file->identity.modified);
 
 	add(text, "ETag: ");
 	file->etag_at = (uint32_t)text->len;
@@ -85,7 +85,7 @@ static void add_freshness(struct text *text, struct file *file, int64_t expires,
 	file->expires_at = add_date(text, "Expires", now + expires);
 }
 
-/* The value of the first line of that name among whole lines, each with its CRLF; NULL: there is none. */
+/* The value of the first of these lines, each with its CRLF, that has the name; NULL: none has. */
 static const char *find_field(const char *lines, const char *name)
 {
 	size_t len = strlen(name);
@@ -97,8 +97,8 @@ static const char *find_field(const char *lines, const char *name)
 }
 
 /*
- * Whether a Cache-Control of the configuration says itself for how long: of two times caches take the first or none
- * (RFC 9111 section 4.2.1).
+ * Whether a Cache-Control of the configuration says itself for how long: of two times caches take
+ * the first or none (RFC 9111 section 4.2.1).
  */
 static bool says_freshness(const char *lines)
 {

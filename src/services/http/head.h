@@ -29,8 +29,8 @@ struct head_values {
 };
 
 /*
- * Writes the head to out; its length and where its parts are, its dates and entity tag to file, whose identity and
- * size are set. now: seconds since 1970. 0, or -1 with EMSGSIZE.
+ * Writes the head to out; its length and where its parts are, its dates and entity tag to file,
+ * whose identity and size are set. now: seconds since 1970. 0, or -1 with EMSGSIZE.
  */
 int head_make(struct file *file, const struct head_values *values, int64_t now,
 	      char out[FILE_HEAD_MAX]);

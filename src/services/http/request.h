@@ -23,6 +23,11 @@ struct slice {
 	uint32_t at, len;
 };
 
+static inline struct slice slice_of(const char *data, const char *from, const char *to)
+{
+	return (struct slice){ (uint32_t)(from - data), (uint32_t)(to - from) };
+}
+
 enum request_state {
 	REQUEST_MORE = 0, /* not complete: call again when more bytes have come */
 	REQUEST_DONE = 1, /* complete: head_len bytes, then the content if there is any */
@@ -121,8 +126,9 @@ static inline bool request_repeats(const struct request *request, enum request_f
 }
 
 /*
- * The value of the next line with this name behind `value`, of a whole head, with the blanks around it; false: there is
- * none. The parser keeps the first only, and a list may be spread over several lines (RFC 9110 section 5.3).
+ * The value of the next line with this name behind `value`, of a whole head, with the blanks around
+ * it; false: there is none. The parser keeps the first only, and a list may be spread over several
+ * lines (RFC 9110 section 5.3).
  */
 bool request_next_value(const char *data, const char *name, struct slice *value);
 

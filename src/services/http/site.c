@@ -164,9 +164,10 @@ struct look {
 };
 
 /*
- * Under what a file is kept, beside its path. A request is given the file that is kept for its host and path before
- * anything else is looked at; where that path leads elsewhere by what is said of it, and only a `try` or an error led to
- * its file, the file is kept under the place behind the host's, which is no host.
+ * Under what a file is kept, beside its path. A request is given the file that is kept for its host
+ * and path before anything else is looked at; where that path leads elsewhere by what is said of
+ * it, and only a `try` or an error led to its file, the file is kept under the place behind the
+ * host's, which is no host.
  */
 static const void *key_of(const struct look *look)
 {
@@ -193,7 +194,10 @@ static int open_name(struct site *site, const struct settings *settings, const s
 	}
 }
 
-/* Puts the name for look's path into site->name, with more behind it. False: it is too long to exist. */
+/*
+ * Puts the name for look's path into site->name, with more behind it. False: it is too long to
+ * exist.
+ */
 static bool set_name(struct site *site, const struct look *look, const char *more)
 {
 	size_t len, more_len = strlen(more);
@@ -232,8 +236,8 @@ static int open_file(struct site *site, const struct look *look, struct file **f
 }
 
 /*
- * An index file is sent as what is said of its own path has it. It is kept as the folder's; but where not the same
- * clients may have it as the folder, it is asked each time who they are.
+ * An index file is sent as what is said of its own path has it. It is kept as the folder's; but
+ * where not the same clients may have it as the folder, it is asked each time who they are.
  */
 static int open_index_file(struct site *site, const struct look *folder, size_t turn,
 			   struct file **file_r)
@@ -320,8 +324,9 @@ static bool is_folder_of(const struct found *found, const struct look *look)
 }
 
 /*
- * One path of `try`; 404: the next one. What is said about that path holds for its file, which is kept under it: but
- * where it leads elsewhere by a `try` or `redirect` of its own, that is not followed.
+ * One path of `try`; 404: the next one. What is said about that path holds for its file, which is
+ * kept under it: but where it leads elsewhere by a `try` or `redirect` of its own, that is not
+ * followed.
  */
 static int try_path(struct site *site, const struct mu_conn *conn, struct found *found,
 		    const struct template_values *values, const char *text)
