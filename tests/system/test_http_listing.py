@@ -4,6 +4,7 @@
 
 import html.parser
 import os
+import signal
 import urllib.parse
 
 from harness import Http, for_both_modes, main, test
@@ -205,6 +206,31 @@ def a_huge_folder_has_a_page_that_says_what_is_missing(case):
         assert len(page.rows) == 10001 and page.text == "2000 more entries are not shown.", page.text
     names = page.hrefs()[1:]
     assert names == sorted(names)
+
+
+@test
+def who_asks_for_many_huge_pages_does_not_keep_others_waiting(case):
+    """Two requests are there at once, behind the first of them 31 more: the other client is served in between."""
+    for number in range(3000):
+        case.write(f"html/big/{number:05d}", "")
+    case.write("html/small", "small")
+    text, port = case.service("http { root html; listing yes; access-log log; access-log-format common }",
+                              workers=1, connections=64)
+    server = case.server(text)
+    worker = server.wait_workers(1)[0]
+    with Http(port) as greedy, Http(port) as other:
+        assert greedy.get("/small").status == other.get("/small").status == 200
+        os.kill(worker, signal.SIGSTOP)
+        greedy.send("HEAD /big/ HTTP/1.1\r\nHost: x\r\n\r\n" * 32)
+        other.send("GET /small HTTP/1.1\r\nHost: x\r\n\r\n")
+        os.kill(worker, signal.SIGCONT)
+        assert other.read().body == b"small"
+        for _ in range(32):
+            assert greedy.read(head=True).status == 200
+    server.stop()
+    lines = (case.folder / "log").read_text().splitlines()[2:]
+    place = ["/small" in line for line in lines].index(True)
+    assert len(lines) == 33 and place <= 1, f"served as number {place} of {len(lines)}"
 
 
 if __name__ == "__main__":

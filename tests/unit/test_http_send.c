@@ -124,6 +124,19 @@ START_TEST(a_change_before_a_small_part_sends_none_of_it)
 }
 END_TEST
 
+START_TEST(a_variant_that_is_made_meanwhile_is_another_content)
+{
+	struct file variant = { .size = 1, .fd = file->fd, .fds = 1 };
+
+	file->variant[ENCODING_GZIP] = &variant;
+	file->fds = 2;
+	ck_assert(file_has_changed(file));
+	ck_assert_int_eq(send_content(&conn, file, 0, SIZE, true, &sent), 0);
+	ck_assert_int_eq(send_content(&conn, file, 0, 100, true, &sent), 0);
+	ck_assert_str_eq(worker.log, "");
+}
+END_TEST
+
 START_TEST(a_client_that_is_gone_is_no_fault_of_the_file)
 {
 	conn.gone = true;
@@ -158,6 +171,7 @@ int main(void)
 	tcase_add_test(tcase, small_parts_gather_with_what_follows);
 	tcase_add_loop_test(tcase, a_change_during_a_wait_keeps_the_end_back, 0, 3);
 	tcase_add_loop_test(tcase, a_change_before_a_small_part_sends_none_of_it, 0, 2);
+	tcase_add_test(tcase, a_variant_that_is_made_meanwhile_is_another_content);
 	tcase_add_test(tcase, a_client_that_is_gone_is_no_fault_of_the_file);
 	tcase_add_test(tcase, others_have_their_turn_while_a_fast_client_takes_all);
 	return unit_main("http_send", tcase);

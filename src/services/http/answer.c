@@ -7,6 +7,7 @@
 
 #include "services/http/condition.h"
 #include "services/http/encoding.h"
+#include "services/http/head.h"
 #include "services/http/listing.h"
 #include "services/http/path.h"
 
@@ -17,14 +18,16 @@ static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
 
 /*
  * What the settings say of a response that is not a file: the fields they add, and whether it is
- * logged.
+ * logged. Errors are not kept for as long as files are.
  */
 static void apply_settings(struct exchange *x, int status)
 {
-	char added[SETTINGS_HEADERS_MAX], *fields;
-	size_t len = settings_headers(&x->found.settings, status >= 400, added, sizeof added);
+	const struct settings *settings = &x->found.settings;
+	char added[HEAD_SAID_MAX + SETTINGS_HEADERS_MAX], *fields;
+	size_t len = head_said(settings, status < 400, x->site->now, added);
 
-	x->unlogged |= !x->found.settings.log;
+	len += settings_headers(settings, status >= 400, added + len, SETTINGS_HEADERS_MAX);
+	x->unlogged |= !settings->log;
 	fields = len ? mu_alloc(x->conn, len + 1) : NULL;
 	if (fields)
 		x->response.fields = memcpy(fields, added, len);
@@ -152,23 +155,66 @@ static int answer_file(struct exchange *x, struct file *file)
 	return result;
 }
 
-static int answer_listing(struct exchange *x)
+/*
+ * A list of thousands takes its time: one is made in each turn of the worker, so that neither other clients nor the
+ * stall limit feel how many are asked for at once. -1: none could be made; else 0, the page NULL if a limit ended.
+ */
+static int make_listing(struct exchange *x, char **page_r, size_t *len_r)
 {
 	struct site *site = x->site;
 	struct slice query = x->request.query;
-	char *page;
-	size_t len;
-	int result;
 
 	if (listing_make(x->found.settings.root, site->name, x->found.path, x->found.len,
-			 x->data + query.at, query.len, &page, &len) < 0) {
+			 x->data + query.at, query.len, page_r, len_r) < 0) {
 		mu_log(x->conn, MU_ERR, "cannot list /%s: %m", site->name);
-		return answer_status(x, 500, "");
+		return -1;
 	}
+	site->is_listing = true;
+	if (mu_sleep(x->conn, 0) < 0) {
+		free(*page_r);
+		*page_r = NULL;
+	}
+	site->is_listing = false;
+	return 0;
+}
+
+static int answer_listing(struct exchange *x)
+{
+	const char *fields;
+	char *page;
+	size_t len;
+	bool fresh;
+	int result;
+
+	if (make_listing(x, &page, &len) < 0)
+		return answer_status(x, 500, "");
+	if (!page)
+		return -1;
 	apply_settings(x, 200);
-	result = response_content(&x->response, 200, LISTING_TYPE, LISTING_FIELDS, page, len);
+	fields = x->response.fields;
+	fresh = head_has_field(fields, fields + strlen(fields), "Cache-Control");
+	result =
+		response_content(&x->response, 200, LISTING_TYPE,
+				 fresh ? LISTING_FIELDS : LISTING_UNKEPT LISTING_FIELDS, page, len);
 	free(page);
 	return result;
+}
+
+/* What the path leads to; a listing only when no other was made in this turn. */
+static int find(struct exchange *x)
+{
+	struct site *site = x->site;
+
+	for (;;) {
+		int status = site_find(site, x->conn, &x->request, x->data, &x->found);
+
+		if (status || x->found.file || !site->is_listing)
+			return status;
+		if (mu_sleep(x->conn, 1) < 0)
+			return -1;
+		site_turn(site);
+		x->response.now = site->now;
+	}
 }
 
 /* `answer STATUS TEXT` */
@@ -203,7 +249,7 @@ static int answer_health(struct exchange *x)
 static int answer_path(struct exchange *x)
 {
 	struct found *found = &x->found;
-	int status = site_find(x->site, x->conn, &x->request, x->data, found);
+	int status = find(x);
 
 	if (status == 0 && found->file)
 		return answer_file(x, found->file);

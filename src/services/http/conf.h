@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define CONF_MIME_TYPES "/etc/mime.types" /* where nothing else is said */
+
 /*
  * What may be said for a site, for a host and for a location. A MU_SWITCH is 0 where it is not
  * written.

@@ -332,18 +332,23 @@ bool file_is_current(const struct file *file, int64_t now)
 	return !file->has_siblings || digest_siblings(file->root, name, &usable) == file->siblings;
 }
 
-bool file_has_changed(const struct file *file)
+bool file_is_rewritten(const struct file *file)
 {
 	struct stat st;
 
 	/* Not the time of change: a file that is renamed or linked has another, and is the same. */
-	if (file->fd >= 0 && (fstat(file->fd, &st) < 0 || st.st_size != file->size ||
-			      !same_time(&file->identity.modified, &st.st_mtim)))
+	return file->fd >= 0 && (fstat(file->fd, &st) < 0 || st.st_size != file->size ||
+				 !same_time(&file->identity.modified, &st.st_mtim));
+}
+
+bool file_has_changed(const struct file *file)
+{
+	if (file_is_rewritten(file))
 		return true;
 	if (file->fds == (file->fd >= 0))
 		return false;
 	for (int i = 0; i < ENCODINGS; i++)
-		if (file->variant[i] && file_has_changed(file->variant[i]))
+		if (file->variant[i] && file_is_rewritten(file->variant[i]))
 			return true;
 	return false;
 }

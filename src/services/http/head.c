@@ -12,16 +12,18 @@
 #include <string.h>
 #include <strings.h>
 
+#define NOSNIFF "X-Content-Type-Options: nosniff\r\n"
+
 /* What is written so far; once it is too long it stays so. */
 struct text {
 	char *data;
-	size_t len;
+	size_t room, len;
 };
 
 __attribute__((__format__(__printf__, 2, 3))) static void add(struct text *text, const char *format,
 							      ...)
 {
-	size_t room = FILE_HEAD_MAX - text->len;
+	size_t room = text->room - text->len;
 	va_list args;
 	int len;
 
@@ -72,73 +74,104 @@ static void add_type(struct text *text, const struct head_values *values)
 	    charset ? charset : "");
 }
 
-static void add_freshness(struct text *text, struct file *file, int64_t expires, int64_t now)
+/* Where the date of Expires is; 0: there is none. */
+static uint32_t add_freshness(struct text *text, int64_t expires, int64_t now)
 {
 	if (expires < 0)
-		return;
+		return 0;
 	if (expires == 0) {
 		add(text, "Cache-Control: no-cache\r\n");
-		return;
+		return 0;
 	}
 	add(text, "Cache-Control: max-age=%" PRId64 "\r\n", expires);
-	file->expires = expires;
-	file->expires_at = add_date(text, "Expires", now + expires);
+	return add_date(text, "Expires", now + expires);
 }
 
-/* The value of the first of these lines, each with its CRLF, that has the name; NULL: none has. */
-static const char *find_field(const char *lines, const char *name)
+/* The value of the first of these lines that has the name; NULL: none has. */
+static const char *find_field(const char *line, const char *end, const char *name)
 {
 	size_t len = strlen(name);
 
-	for (const char *line = lines; *line; line = strchrnul(line, '\n') + 1)
+	while ((size_t)(end - line) > len) {
+		const char *next = memchr(line, '\n', (size_t)(end - line));
+
 		if (strncasecmp(line, name, len) == 0 && line[len] == ':')
 			return line + len + 1;
+		line = next ? next + 1 : end;
+	}
 	return NULL;
+}
+
+static bool has_word(const char *from, const char *end, const char *word)
+{
+	size_t len = strlen(word);
+
+	while ((size_t)(end - from) >= len && strncasecmp(from, word, len) != 0)
+		from++;
+	return (size_t)(end - from) >= len;
 }
 
 /*
  * Whether a Cache-Control of the configuration says itself for how long: of two times caches take
  * the first or none (RFC 9111 section 4.2.1).
  */
-static bool says_freshness(const char *lines)
+static bool says_freshness(const char *lines, const char *end)
 {
-	static const char *const word[] = { "max-age", "no-cache", "no-store" };
 	const char *value = lines;
 
-	while ((value = find_field(value, "Cache-Control"))) {
-		const char *end = strchrnul(value, '\r');
+	while ((value = find_field(value, end, "Cache-Control"))) {
+		const char *stop = memchr(value, '\r', (size_t)(end - value));
 
-		for (size_t i = 0; i < sizeof word / sizeof *word; i++) {
-			const char *found = strcasestr(value, word[i]);
-
-			if (found && found < end)
-				return true;
-		}
-		value = end + 2;
+		if (has_word(value, stop, "max-age") || has_word(value, stop, "no-cache") ||
+		    has_word(value, stop, "no-store"))
+			return true;
 	}
 	return false;
 }
 
-/* What the configuration says itself goes before what we would say of the same name. */
-static void add_own(struct text *text, struct file *file, const struct head_values *values,
-		    int64_t now)
+static int64_t expires_of(const struct settings *settings)
 {
-	char lines[SETTINGS_HEADERS_MAX + 1];
+	char lines[SETTINGS_HEADERS_MAX];
+	size_t len = settings_headers(settings, false, lines, sizeof lines);
 
-	lines[settings_headers(values->settings, false, lines, sizeof lines - 1)] = '\0';
-	if (!says_freshness(lines))
-		add_freshness(text, file, values->settings->expires, now);
-	if (values->settings->nosniff && !find_field(lines, "X-Content-Type-Options"))
-		add(text, "X-Content-Type-Options: nosniff\r\n");
-	add(text, "%s", lines);
-	if (!find_field(lines, "Server"))
+	return says_freshness(lines, lines + len) ? EXPIRES_NONE : settings->expires;
+}
+
+size_t head_said(const struct settings *settings, bool may_keep, int64_t now,
+		 char out[HEAD_SAID_MAX])
+{
+	struct text text = { .data = out, .room = HEAD_SAID_MAX };
+
+	if (may_keep)
+		add_freshness(&text, expires_of(settings), now);
+	if (settings->nosniff)
+		add(&text, NOSNIFF);
+	return text.len;
+}
+
+bool head_has_field(const char *line, const char *end, const char *name)
+{
+	return find_field(line, end, name);
+}
+
+/* What the configuration says itself goes before what we would say of the same name. */
+static void add_own(struct text *text, const struct head_values *values)
+{
+	char line[SETTINGS_HEADERS_MAX];
+	size_t len = settings_headers(values->settings, false, line, sizeof line);
+
+	if (values->settings->nosniff &&
+	    !head_has_field(line, line + len, "X-Content-Type-Options"))
+		add(text, NOSNIFF);
+	add(text, "%.*s", (int)len, line);
+	if (!head_has_field(line, line + len, "Server"))
 		add(text, "%s", values->server);
 }
 
 int head_make(struct file *file, const struct head_values *values, int64_t now,
 	      char out[FILE_HEAD_MAX])
 {
-	struct text text = { .data = out };
+	struct text text = { .data = out, .room = FILE_HEAD_MAX };
 
 	/* RFC 9110 section 8.8.2.1: never later than the Date. */
 	file->modified =
@@ -158,7 +191,9 @@ int head_make(struct file *file, const struct head_values *values, int64_t now,
 	add(&text, "Accept-Ranges: bytes\r\n");
 	if (values->varies)
 		add(&text, "Vary: Accept-Encoding\r\n");
-	add_own(&text, file, values, now);
+	file->expires = expires_of(values->settings);
+	file->expires_at = add_freshness(&text, file->expires, now);
+	add_own(&text, values);
 	add(&text, "\r\n");
 	file->head_len = (uint32_t)text.len;
 	if (text.len < FILE_HEAD_MAX)

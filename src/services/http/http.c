@@ -121,7 +121,7 @@ static bool receive_head(struct exchange *x)
 	while (state == REQUEST_MORE) {
 		ssize_t n = mu_fill(x->conn);
 
-		/* What is there may have moved even where nothing was added. */
+		/* Whatever came of it, the bytes may have moved. */
 		len = mu_buffered(x->conn, &x->data);
 		if (n == 0) {
 			x->request.status = 400;

@@ -193,6 +193,12 @@ static bool is_unfit(uint32_t code)
 	       (code >= 0x2066 && code <= 0x2069);
 }
 
+/* Printable ASCII that means nothing else in a page. */
+static bool is_plain(char byte)
+{
+	return byte >= 0x20 && byte < 0x7f && !strchr("&<>\"'", byte);
+}
+
 /*
  * Text of a page. Control characters of ASCII are shown as their pictures (U+2400), all else that
  * is unfit, or no UTF-8, as U+FFFD.
@@ -203,8 +209,16 @@ static void put_text(FILE *page, struct text text)
 
 	while (p < end) {
 		uint32_t code;
-		size_t n = utf8_decode(p, end, &code);
+		size_t n = 0;
 
+		while (p + n < end && is_plain(p[n]))
+			n++;
+		if (n) {
+			fwrite(p, 1, n, page);
+			p += n;
+			continue;
+		}
+		n = utf8_decode(p, end, &code);
 		if (!n || is_unfit(code))
 			fputs("\xef\xbf\xbd", page);
 		else if (code < 0x20 || code == 0x7f)

@@ -16,13 +16,13 @@ enum {
 };
 
 #define LISTING_TYPE "text/html; charset=utf-8"
+/* For the head of its response: nothing on it may load or run anything. */
+#define LISTING_FIELDS "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
 /*
- * For the head of its response. The order is the query's, and what changes in a folder need not
- * show in its time: so the page is never taken for current. Nothing on it may load or run anything.
+ * And this where the configuration does not say how long to keep it. The order is the query's, and
+ * what changes in a folder need not show in its time: so the page is never taken for current.
  */
-#define LISTING_FIELDS                \
-	"Cache-Control: no-cache\r\n" \
-	"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
+#define LISTING_UNKEPT "Cache-Control: no-cache\r\n"
 
 /*
  * name: the folder below root, as root_open_file takes it, with a slash at its end unless it is "".

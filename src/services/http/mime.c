@@ -181,9 +181,12 @@ static size_t type_in_line(const char *line, size_t len, const char *key, const 
 	const char *end = comment ? comment : line + len, *word;
 	size_t type_len = next_word(&line, end, type_r), word_len;
 
-	while ((word_len = next_word(&line, end, &word)))
+	while ((word_len = next_word(&line, end, &word))) {
+		/* Lines of nginx's table end with a semicolon. */
+		word_len -= word[word_len - 1] == ';';
 		if (word_len <= EXTENSION_MAX && is_key(word, word_len, key))
 			return is_type(*type_r, type_len) ? type_len : 0;
+	}
 	return 0;
 }
 

@@ -41,7 +41,7 @@ static int copy_content(struct mu_conn *conn, const struct file *file, int64_t o
 			return give_up(conn, file);
 		have += (size_t)n;
 	}
-	if (file_has_changed(file))
+	if (file_is_rewritten(file))
 		return give_up(conn, file);
 	if (mu_writev(conn, &piece, 1, last ? 0 : MU_MORE) < 0)
 		return -1;
@@ -70,7 +70,7 @@ static int send_from_cache(struct mu_conn *conn, const struct file *file, int64_
 		}
 		if (n == (ssize_t)turn && len && mu_sleep(conn, 0) < 0)
 			return -1;
-		if (n == 0 || file_has_changed(file))
+		if (n == 0 || file_is_rewritten(file))
 			return give_up(conn, file);
 	}
 	return 0;

@@ -80,7 +80,7 @@ struct site *site_new(const struct site_conf *conf, struct mu_worker *worker)
 	}
 	site->conf = conf;
 	site->worker = worker;
-	site->now = INT64_MIN;
+	site->now = site->denied = INT64_MIN;
 	if (open_parts(site) < 0) {
 		site_free(site);
 		return NULL;
@@ -117,8 +117,23 @@ void site_turn(struct site *site)
 
 /* ----------------------------------------------------------------------------- opening files ---- */
 
-static int status_of(struct site *site, const char *name, int error)
+/* A site that was moved without its rights looks like this, so it is said; but clients decide how often. */
+static void warn_of_denial(struct site *site, const struct root *root, int error)
 {
+	if (site->denied == site->now)
+		return;
+	site->denied = site->now;
+	mu_worker_log(site->worker, MU_WARNING, "cannot open %s/%s: %s", root->path, site->name,
+		      error == EXDEV ? "a symbolic link leads out of the root, and "
+				       "`follow-symlinks` does not allow that"
+				     : strerror(error));
+}
+
+/* For site->name, which could not be opened below root. */
+static int status_of(struct site *site, const struct root *root, int error)
+{
+	const char *name = site->name;
+
 	switch (error) {
 	case ENOENT:
 	case ENOTDIR:
@@ -130,6 +145,8 @@ static int status_of(struct site *site, const char *name, int error)
 	case EPERM:
 	case ELOOP:
 	case EXDEV:
+		warn_of_denial(site, root, error);
+		return 403;
 	case ENXIO:
 	case ENODEV:
 		return 403;
@@ -190,7 +207,7 @@ static int open_name(struct site *site, const struct settings *settings, const s
 			return 0;
 		}
 		if (errno != EMFILE || !cache_release_fd(&site->cache))
-			return status_of(site, site->name, errno);
+			return status_of(site, settings->root, errno);
 	}
 }
 
@@ -219,7 +236,7 @@ static int open_folder(struct site *site, const struct look *look)
 		return 404;
 	fd = root_open_file(look->settings->root, site->name);
 	if (fd < 0)
-		return status_of(site, site->name, errno);
+		return status_of(site, look->settings->root, errno);
 	close(fd);
 	return look->settings->listing ? 0 : 403;
 }

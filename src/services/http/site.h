@@ -32,6 +32,8 @@ struct site {
 	struct access_log *log; /* NULL: none */
 	int64_t now;            /* the second that date shows */
 	int64_t warned;         /* the second of the last warning of an error page */
+	int64_t denied;  /* the second of the last warning of a file that may not be opened */
+	bool is_listing; /* a listing was made in this turn of the worker */
 	char date[DATE_LEN];
 	/* Of the request being looked up; nothing yields meanwhile. */
 	char path[PATH_MAX];
