@@ -802,6 +802,7 @@ START_TEST(a_configuration_is_checked)
 	static const char *const index[] = { "index.html", "sub/index.html", "" };
 	struct mu_report report = { "" };
 
+	conf.mime_types = CONF_MIME_TYPES;
 	mu_http.check(&conf, &report);
 	ck_assert_str_eq(report.text, "");
 	conf.rules.root = "/nonexistent";
