@@ -49,6 +49,7 @@ static const struct difference stricter[] = {
 	{ "invalid request target", "llhttp takes any scheme, RFC 9110 4.2 knows two" },
 	{ "invalid byte in the request target",
 	  "llhttp takes fragments and more than RFC 3986 has" },
+	{ "https asked for where it is not spoken", "RFC 9110 7.4; llhttp takes any scheme" },
 	{ "invalid authority in the request target",
 	  "llhttp does not look at the parts of an authority" },
 	{ "CONNECT without host and port", "llhttp does not look at the parts of an authority" },

@@ -65,7 +65,9 @@ def compressed_variants_go_to_those_who_take_them(case):
         for accepted, encoding, body in (
                 (None, None, b"the plain text\n"), ("gzip", "gzip", b"gzip it is"), ("br", "br", b"br it is not"),
                 ("gzip, deflate, br, zstd", "zstd", b"zstandard"), ("gzip, br;q=0.5", "gzip", b"gzip it is"),
-                ("identity", None, b"the plain text\n"), ("gzip;q=0, x", None, b"the plain text\n")):
+                ("identity", None, b"the plain text\n"), ("gzip;q=0, x", None, b"the plain text\n"),
+                ("deflate\r\naccept-encoding: br", "br", b"br it is not"),
+                ("br\r\nX: zstd\r\nAccept-Encoding: br;q=0\r\nAccept-Encoding:gzip ", "gzip", b"gzip it is")):
             headers = [f"Accept-Encoding: {accepted}"] if accepted else []
             got = http.get("/a.css", headers=headers)
             assert (got.status, got.body) == (200, body), got

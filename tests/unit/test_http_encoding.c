@@ -115,14 +115,32 @@ START_TEST(a_client_gets_what_the_table_says)
 	const struct row *row = &rows[_i];
 	size_t len = strlen(row->value);
 	char *exact = malloc(len ? len : 1);
+	struct accepted accepted;
 	int got;
 
 	memcpy(exact, row->value, len);
-	got = encoding_choose(exact, len, row->available);
+	encoding_init(&accepted);
+	encoding_read(&accepted, exact, len);
+	got = encoding_choose(&accepted, row->available);
 	free(exact);
 	ck_assert_msg(got == row->expected, "%s: %s, not %s", row->value,
 		      encoding_name((enum encoding)got),
 		      encoding_name((enum encoding)row->expected));
+}
+END_TEST
+
+/* 5.3 */
+START_TEST(several_values_are_one_list)
+{
+	struct accepted accepted;
+
+	encoding_init(&accepted);
+	encoding_read(&accepted, "deflate", 7);
+	encoding_read(&accepted, "", 0);
+	encoding_read(&accepted, "*;q=0.5, zstd;q=0", 17);
+	ck_assert_int_eq(encoding_choose(&accepted, ALL), ENCODING_BR);
+	encoding_read(&accepted, "gzip", 4);
+	ck_assert_int_eq(encoding_choose(&accepted, ALL), ENCODING_GZIP);
 }
 END_TEST
 
@@ -141,6 +159,7 @@ int main(void)
 
 	tcase_add_loop_test(tcase, a_client_gets_what_the_table_says, 0,
 			    (int)(sizeof rows / sizeof *rows));
+	tcase_add_test(tcase, several_values_are_one_list);
 	tcase_add_test(tcase, a_coding_has_the_name_of_the_registry);
 	return unit_main("http_encoding", tcase);
 }

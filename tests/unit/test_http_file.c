@@ -270,6 +270,34 @@ START_TEST(settings_are_said_in_the_head)
 }
 END_TEST
 
+/* RFC 9111 section 4.2.1: of two times caches take the first or none. */
+START_TEST(a_time_in_a_line_of_the_configuration_goes_before_expires)
+{
+	static const char *const own[] = {
+		"Cache-Control: public, max-age=31536000, immutable\r\n",
+		"X-A: b\r\ncache-control: private\r\nCache-Control: No-Store\r\nX-C: d\r\n",
+		"Cache-Control: no-cache\r\n",
+	};
+	struct file *file;
+
+	temp_write(&folder, "a", "1");
+	settings.expires = 3600;
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+		lines = own[i];
+		file = open_name("a");
+		ck_has(file, own[i]);
+		ck_has_not(file, "max-age=3600");
+		ck_has_not(file, "Expires");
+		file_unref(file);
+	}
+	lines = "Cache-Control: immutable\r\nX-A: max-age=1, no-cache\r\nX-Cache-Control: "
+		"no-store\r\n";
+	file = open_name("a");
+	ck_has(file, "\r\nCache-Control: max-age=3600\r\nExpires: ");
+	file_unref(file);
+}
+END_TEST
+
 START_TEST(lines_of_the_configuration_go_before_our_own)
 {
 	struct file *file;
@@ -493,6 +521,7 @@ int main(void)
 	tcase_add_test(tcase, a_file_just_written_is_not_trusted);
 	tcase_add_test(tcase, the_longest_head_fits);
 	tcase_add_test(tcase, settings_are_said_in_the_head);
+	tcase_add_test(tcase, a_time_in_a_line_of_the_configuration_goes_before_expires);
 	tcase_add_test(tcase, lines_of_the_configuration_go_before_our_own);
 	tcase_add_test(tcase, a_head_that_is_too_long_is_an_error);
 	tcase_add_test(tcase, variants_have_heads_of_their_own);

@@ -23,14 +23,15 @@ static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
 static void apply_settings(struct exchange *x, int status)
 {
 	const struct settings *settings = &x->found.settings;
-	char added[HEAD_SAID_MAX + SETTINGS_HEADERS_MAX], *fields;
-	size_t len = head_said(settings, status < 400, x->site->now, added);
+	char added[HEAD_FIELDS_MAX], *fields;
+	size_t len = head_fields(settings, status >= 400, x->site->now, added);
 
-	len += settings_headers(settings, status >= 400, added + len, SETTINGS_HEADERS_MAX);
 	x->unlogged |= !settings->log;
 	fields = len ? mu_alloc(x->conn, len + 1) : NULL;
 	if (fields)
 		x->response.fields = memcpy(fields, added, len);
+	if (head_find(x->response.fields, "Server"))
+		x->response.server = "";
 }
 
 /*
@@ -107,11 +108,17 @@ static int answer_redirect(struct exchange *x, int status)
 static struct file *choose(struct exchange *x, struct file *file)
 {
 	struct slice value = x->request.field[FIELD_ACCEPT_ENCODING];
+	struct accepted accepted;
 	int encoding;
 
 	if (!request_has(&x->request, FIELD_ACCEPT_ENCODING))
 		return file;
-	encoding = encoding_choose(x->data + value.at, value.len, file->encodings);
+	encoding_init(&accepted);
+	do
+		encoding_read(&accepted, x->data + value.at, value.len);
+	while (request_repeats(&x->request, FIELD_ACCEPT_ENCODING) &&
+	       request_next_value(x->data, "Accept-Encoding", &value));
+	encoding = encoding_choose(&accepted, file->encodings);
 	if (encoding == ENCODING_IDENTITY)
 		return file;
 	x->encoding = encoding_name((enum encoding)encoding);
@@ -175,7 +182,6 @@ static int make_listing(struct exchange *x, char **page_r, size_t *len_r)
 
 static int answer_listing(struct exchange *x)
 {
-	const char *fields;
 	char *page;
 	size_t len;
 	bool fresh;
@@ -186,8 +192,7 @@ static int answer_listing(struct exchange *x)
 	if (!page)
 		return -1;
 	apply_settings(x, 200);
-	fields = x->response.fields;
-	fresh = head_has_field(fields, fields + strlen(fields), "Cache-Control");
+	fresh = head_find(x->response.fields, "Cache-Control");
 	result =
 		response_content(&x->response, 200, LISTING_TYPE,
 				 fresh ? LISTING_FIELDS : LISTING_UNKEPT LISTING_FIELDS, page, len);

@@ -9,7 +9,6 @@
 #include "services/http/octet.h"
 
 #include <string.h>
-#include <strings.h>
 
 static bool is_asterisk(const char *p, size_t len)
 {
@@ -53,34 +52,6 @@ bool condition_etag_matches(const char *value, size_t len, const char *etag, siz
 	return false;
 }
 
-static bool is_repeated(const struct request *request, enum request_field field)
-{
-	return request->repeated >> field & 1;
-}
-
-/*
- * The value of the next line with this name behind `value`, of a whole head; false: there is
- * none. The parser keeps the first only, and tags may be spread over several lines.
- */
-static bool next_value(const char *data, const char *name, struct slice *value)
-{
-	size_t name_len = strlen(name);
-	const char *line = data + value->at + value->len, *end;
-
-	for (;;) {
-		line = (const char *)rawmemchr(line, '\n') + 1;
-		if (*line == '\r')
-			return false;
-		if (strncasecmp(line, name, name_len) == 0 && line[name_len] == ':')
-			break;
-	}
-	line += name_len + 1;
-	end = rawmemchr(line, '\r');
-	value->at = (uint32_t)(line - data);
-	value->len = (uint32_t)(end - line);
-	return true;
-}
-
 /* Whether a field of entity tags names the file's. */
 static bool tag_matches(const struct request *request, const char *data, enum request_field field,
 			const struct file *file)
@@ -92,8 +63,8 @@ static bool tag_matches(const struct request *request, const char *data, enum re
 		if (condition_etag_matches(data + value.at, value.len, file->head + file->etag_at,
 					   file->etag_len, !is_if_match))
 			return true;
-	} while (is_repeated(request, field) &&
-		 next_value(data, is_if_match ? "If-Match" : "If-None-Match", &value));
+	} while (request_repeats(request, field) &&
+		 request_next_value(data, is_if_match ? "If-Match" : "If-None-Match", &value));
 	return false;
 }
 
@@ -103,7 +74,7 @@ static bool date_of(const struct request *request, const char *data, enum reques
 {
 	struct slice value = request->field[field];
 
-	return request_has(request, field) && !is_repeated(request, field) &&
+	return request_has(request, field) && !request_repeats(request, field) &&
 	       date_parse(data + value.at, value.len, now, date_r) == 0;
 }
 
@@ -139,7 +110,7 @@ bool condition_range_applies(const struct request *request, const char *data,
 
 	if (!request_has(request, FIELD_IF_RANGE))
 		return true;
-	if (is_repeated(request, FIELD_IF_RANGE))
+	if (request_repeats(request, FIELD_IF_RANGE))
 		return false;
 	/* An entity tag and not a list of them; a weak one is equal to none (section 8.8.3.2). */
 	if (value.len && *text == '"')
@@ -154,7 +125,7 @@ int condition_read_ranges(const struct request *request, const char *data, const
 {
 	struct slice value = request->field[FIELD_RANGE];
 
-	if (request->method != METHOD_GET || is_repeated(request, FIELD_RANGE) ||
+	if (request->method != METHOD_GET || request_repeats(request, FIELD_RANGE) ||
 	    !condition_range_applies(request, data, file, now))
 		return 0;
 	return range_parse(data + value.at, value.len, file->size, range);

@@ -69,6 +69,19 @@ static void check_index(struct check *check, const struct mu_words *index)
 			FAIL_WORD(check, index->word[i], "\"%s\" is no file name", index->word[i]);
 }
 
+/* Of the configuration's choice: not those that are nothing without a header field of their own. */
+static bool is_error(const char *word)
+{
+	int status = number(word, 400, 599);
+
+	return status && status != 401 && status != 405 && status != 407 && status != 426;
+}
+
+static bool is_answerable(const char *word)
+{
+	return strcmp(word, "200") == 0 || strcmp(word, "204") == 0 || is_error(word);
+}
+
 static void check_try(struct check *check, const struct mu_words *try)
 {
 	for (size_t i = 0; i < try->n; i++) {
@@ -77,6 +90,11 @@ static void check_try(struct check *check, const struct mu_words *try)
 		if (word[0] == '=' && (i + 1 < try->n || !number(word + 1, 400, 599)))
 			FAIL_WORD(check, word,
 				  "`%s`: a status of 400 to 599 can be the last word: =404", word);
+		else if (word[0] == '=' && !is_error(word + 1))
+			FAIL_WORD(check, word,
+				  "`%s` is no status that can be answered: =403, =404, =410, =503 "
+				  "...",
+				  word);
 		else if (word[0] == '=' && i == 0)
 			FAIL_WORD(check, word, "nothing is tried: write `answer %s`", word + 1);
 		else if (word[0] != '=' && (wrong = template_check_path(word)))
@@ -111,15 +129,6 @@ static void check_redirect(struct check *check, const struct rules_conf *conf)
 		FAIL_WORD(check, target, "`%s` is no target: %s", target, wrong);
 	if (conf->try.n)
 		FAIL_WORD(check, conf->try.word[0], "`try` looks for a file, `redirect` does not");
-}
-
-static bool is_answerable(const char *word)
-{
-	int status = number(word, 200, 599);
-
-	/* Those that are nothing without a header field of their own. */
-	return status == 200 || status == 204 ||
-	       (status >= 400 && status != 401 && status != 405 && status != 407 && status != 426);
 }
 
 static void check_answer(struct check *check, const struct rules_conf *conf)

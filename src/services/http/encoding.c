@@ -4,7 +4,7 @@
 
 #include "services/http/octet.h"
 
-enum { WEIGHT_MAX = 1000, WEIGHT_NONE = -1, ANY = ENCODINGS };
+enum { WEIGHT_MAX = 1000, WEIGHT_NONE = -1, ANY = ENCODING_ANY };
 
 static const char *const encoding_names[] = {
 	[ENCODING_IDENTITY] = "identity",
@@ -67,18 +67,26 @@ static void read_element(const char *p, const char *end, int weight[ANY + 1])
 		weight[coding] = value;
 }
 
-int encoding_choose(const char *value, size_t len, unsigned available)
+void encoding_init(struct accepted *accepted)
 {
-	int weight[ANY + 1], best = ENCODING_IDENTITY, best_weight;
+	for (int i = 0; i <= ANY; i++)
+		accepted->weight[i] = WEIGHT_NONE;
+}
+
+void encoding_read(struct accepted *accepted, const char *value, size_t len)
+{
 	const char *p = value, *from, *to;
 
-	for (int i = 0; i <= ANY; i++)
-		weight[i] = WEIGHT_NONE;
 	while (octets_next(&p, value + len, &from, &to))
-		read_element(from, to, weight);
+		read_element(from, to, accepted->weight);
+}
+
+int encoding_choose(const struct accepted *accepted, unsigned available)
+{
+	int weight[ENCODINGS], best = ENCODING_IDENTITY, best_weight;
+
 	for (int i = 0; i < ENCODINGS; i++)
-		if (weight[i] == WEIGHT_NONE)
-			weight[i] = weight[ANY];
+		weight[i] = accepted->weight[accepted->weight[i] == WEIGHT_NONE ? ANY : i];
 	/* Not named, or not wanted: no matter, anything else that has a weight goes before it. */
 	best_weight = weight[ENCODING_IDENTITY] > 0 ? weight[ENCODING_IDENTITY] : 1;
 	for (int i = ENCODING_GZIP; i < ENCODINGS; i++)

@@ -87,50 +87,77 @@ static uint32_t add_freshness(struct text *text, int64_t expires, int64_t now)
 	return add_date(text, "Expires", now + expires);
 }
 
-size_t head_said(const struct settings *settings, bool may_keep, int64_t now,
-		 char out[HEAD_SAID_MAX])
-{
-	struct text text = { .data = out, .room = HEAD_SAID_MAX };
-
-	if (may_keep)
-		add_freshness(&text, settings->expires, now);
-	if (settings->nosniff)
-		add(&text, NOSNIFF);
-	return text.len;
-}
-
-bool head_has_field(const char *line, const char *end, const char *name)
+const char *head_find(const char *lines, const char *name)
 {
 	size_t len = strlen(name);
 
-	while ((size_t)(end - line) > len) {
-		const char *next = memchr(line, '\n', (size_t)(end - line));
-
+	for (const char *line = lines; *line; line = strchrnul(line, '\n') + 1)
 		if (strncasecmp(line, name, len) == 0 && line[len] == ':')
-			return true;
-		line = next ? next + 1 : end;
+			return line + len + 1;
+	return NULL;
+}
+
+/*
+ * Whether a Cache-Control of the configuration says itself for how long: of two times caches take
+ * the first or none (RFC 9111 section 4.2.1).
+ */
+static bool says_freshness(const char *lines)
+{
+	static const char *const word[] = { "max-age", "no-cache", "no-store" };
+	const char *value = lines;
+
+	while ((value = head_find(value, "Cache-Control"))) {
+		const char *end = strchrnul(value, '\r');
+
+		for (size_t i = 0; i < sizeof word / sizeof *word; i++) {
+			const char *found = strcasestr(value, word[i]);
+
+			if (found && found < end)
+				return true;
+		}
+		value = end + 2;
 	}
 	return false;
 }
 
 /* What the configuration says itself goes before what we would say of the same name. */
-static void add_own(struct text *text, const struct head_values *values)
+static uint32_t add_own(struct text *text, const struct settings *settings, bool is_error,
+			const char *lines, int64_t now)
 {
-	char line[SETTINGS_HEADERS_MAX];
-	size_t len = settings_headers(values->settings, false, line, sizeof line);
+	uint32_t expires_at = 0;
 
-	if (values->settings->nosniff &&
-	    !head_has_field(line, line + len, "X-Content-Type-Options"))
-		add(text, NOSNIFF);
-	add(text, "%.*s", (int)len, line);
-	if (!head_has_field(line, line + len, "Server"))
-		add(text, "%s", values->server);
+	/* Errors are not kept for as long as files are. */
+	if (!is_error && !says_freshness(lines))
+		expires_at = add_freshness(text, settings->expires, now);
+	if (settings->nosniff && !head_find(lines, "X-Content-Type-Options"))
+		add(text, "X-Content-Type-Options: nosniff\r\n");
+	add(text, "%s", lines);
+	return expires_at;
+}
+
+/* The configuration's lines as a string. */
+static void get_lines(const struct settings *settings, bool is_error,
+		      char lines[SETTINGS_HEADERS_MAX + 1])
+{
+	lines[settings_headers(settings, is_error, lines, SETTINGS_HEADERS_MAX)] = '\0';
+}
+
+size_t head_fields(const struct settings *settings, bool is_error, int64_t now,
+		   char out[HEAD_FIELDS_MAX])
+{
+	struct text text = { .data = out, .room = HEAD_FIELDS_MAX };
+	char lines[SETTINGS_HEADERS_MAX + 1];
+
+	get_lines(settings, is_error, lines);
+	add_own(&text, settings, is_error, lines, now);
+	return text.len;
 }
 
 int head_make(struct file *file, const struct head_values *values, int64_t now,
 	      char out[FILE_HEAD_MAX])
 {
 	struct text text = { .data = out, .room = FILE_HEAD_MAX };
+	char lines[SETTINGS_HEADERS_MAX + 1];
 
 	/* RFC 9110 section 8.8.2.1: never later than the Date. */
 	file->modified =
@@ -150,9 +177,11 @@ int head_make(struct file *file, const struct head_values *values, int64_t now,
 	add(&text, "Accept-Ranges: bytes\r\n");
 	if (values->varies)
 		add(&text, "Vary: Accept-Encoding\r\n");
+	get_lines(values->settings, false, lines);
 	file->expires = values->settings->expires;
-	file->expires_at = add_freshness(&text, file->expires, now);
-	add_own(&text, values);
+	file->expires_at = add_own(&text, values->settings, false, lines, now);
+	if (!head_find(lines, "Server"))
+		add(&text, "%s", values->server);
 	add(&text, "\r\n");
 	file->head_len = (uint32_t)text.len;
 	if (text.len < FILE_HEAD_MAX)

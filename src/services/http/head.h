@@ -19,7 +19,8 @@ struct file_options;
 
 enum {
 	FILE_HEAD_MAX = 8192, /* a head is never longer */
-	HEAD_SAID_MAX = 160   /* nor what head_said writes */
+	/* Nor what head_fields writes: some more than the configuration's own lines. */
+	HEAD_FIELDS_MAX = SETTINGS_HEADERS_MAX + 160
 };
 
 /* What the head says beside the file's own size and times. */
@@ -39,13 +40,13 @@ int head_make(struct file *file, const struct head_values *values, int64_t now,
 	      char out[FILE_HEAD_MAX]);
 
 /*
- * For what is not a file: the lines that `nosniff` and, where the response may be kept, `expires`
- * ask for. How many bytes were written to out.
+ * For what is not a file: the lines that the settings ask for (`header`, `nosniff` and, where it is
+ * no error, `expires`), each with CRLF, no NUL. How many bytes were written to out.
  */
-size_t head_said(const struct settings *settings, bool may_keep, int64_t now,
-		 char out[HEAD_SAID_MAX]);
+size_t head_fields(const struct settings *settings, bool is_error, int64_t now,
+		   char out[HEAD_FIELDS_MAX]);
 
-/* Is there a line of that name among the lines up to end? */
-bool head_has_field(const char *lines, const char *end, const char *name);
+/* The value of the first of these lines (a string) that has the name; NULL: none has. */
+const char *head_find(const char *lines, const char *name);
 
 #endif

@@ -14,6 +14,7 @@
 #include "services/http/octet.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* What the next byte belongs to. */
 enum phase {
@@ -121,17 +122,20 @@ static enum request_state parse_absolute(struct request *request, const char *da
 					 const char *path_end)
 {
 	const char *p = data + request->target.at, *end, *slash;
-	size_t scheme = 7;
+	bool is_https =
+		path_end - p > 8 && octets_are(p, p + 5, "https") && !memcmp(p + 5, "://", 3);
 
-	if (path_end - p > 8 && octets_are(p, p + 5, "https") && !memcmp(p + 5, "://", 3))
-		scheme = 8;
-	else if (path_end - p <= 7 || !octets_are(p, p + 4, "http") || memcmp(p + 4, "://", 3) != 0)
+	if (!is_https &&
+	    (path_end - p <= 7 || !octets_are(p, p + 4, "http") || memcmp(p + 4, "://", 3) != 0))
 		return request_bad(request, 400, "invalid request target");
-	p += scheme;
+	p += is_https ? 8 : 7;
 	slash = memchr(p, '/', (size_t)(path_end - p));
 	end = slash ? slash : path_end;
 	if (!host_is_valid(p, end, false))
 		return request_bad(request, 400, "invalid authority in the request target");
+	/* RFC 9110 section 7.4: only over a connection that is secured for that host. */
+	if (is_https)
+		return request_bad(request, 421, "https asked for where it is not spoken");
 	request->form = FORM_ABSOLUTE;
 	request->host = slice_of(data, p, end);
 	request->path = slice_of(data, end, path_end);
@@ -403,6 +407,25 @@ enum request_state request_parse(struct request *request, const char *data, size
 	if (state == REQUEST_DONE)
 		state = parse_fields(request, data, end);
 	return state;
+}
+
+bool request_next_value(const char *data, const char *name, struct slice *value)
+{
+	size_t name_len = strlen(name);
+	const char *line = data + value->at + value->len, *end;
+
+	for (;;) {
+		line = (const char *)rawmemchr(line, '\n') + 1;
+		if (*line == '\r')
+			return false;
+		if (strncasecmp(line, name, name_len) == 0 && line[name_len] == ':')
+			break;
+	}
+	line += name_len + 1;
+	end = rawmemchr(line, '\r');
+	value->at = (uint32_t)(line - data);
+	value->len = (uint32_t)(end - line);
+	return true;
 }
 
 bool request_is_blank(const struct request *request, size_t len)

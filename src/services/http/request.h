@@ -75,7 +75,7 @@ struct request {
 	bool persistent; /* the client would go on with this connection afterwards */
 	bool chunked;    /* content follows in chunks */
 	bool expects;    /* the client waits for 100 (Continue) before it sends content */
-	uint16_t status; /* REQUEST_BAD: 400, 414, 417, 431, 501 or 505 */
+	uint16_t status; /* REQUEST_BAD: 400, 414, 417, 421, 431, 501 or 505 */
 	uint32_t fields; /* where they begin; 0: there is no request line yet, or a bad one */
 	uint32_t head_len;
 	uint64_t length;     /* of the content when it is not chunked; 0: none */
@@ -118,6 +118,19 @@ static inline bool request_has(const struct request *request, enum request_field
 {
 	return request->seen >> field & 1;
 }
+
+/* So there is more of it than request->field has. */
+static inline bool request_repeats(const struct request *request, enum request_field field)
+{
+	return request->repeated >> field & 1;
+}
+
+/*
+ * The value of the next line with this name behind `value`, of a whole head, with the blanks around
+ * it; false: there is none. The parser keeps the first only, and a list may be spread over several
+ * lines (RFC 9110 section 5.3).
+ */
+bool request_next_value(const char *data, const char *name, struct slice *value);
 
 /* "GET", ...; "-" for METHOD_OTHER. */
 const char *request_method_name(enum request_method method);

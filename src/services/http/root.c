@@ -63,6 +63,11 @@ static int walk_beneath(int root, const char *name)
 		}
 		memcpy(segment, name, len);
 		segment[len] = '\0';
+		if (strcmp(segment, "..") == 0) {
+			fd = -1;
+			errno = EXDEV;
+			break;
+		}
 		if (last) {
 			/* A slash at the end asks for a folder. */
 			fd = openat(folder, len ? segment : ".",
