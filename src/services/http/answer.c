@@ -157,8 +157,9 @@ static int answer_file(struct exchange *x, struct file *file)
 }
 
 /*
- * A list of thousands takes its time: one is made in each turn of the worker, so that neither other clients nor the
- * stall limit feel how many are asked for at once. -1: none could be made; else 0, the page NULL if a limit ended.
+ * A list of thousands takes its time: one is made in each turn of the worker, so that neither other
+ * clients nor the stall limit feel how many are asked for at once. -1: none could be made; else 0,
+ * the page NULL if a limit ended.
  */
 static int make_listing(struct exchange *x, char **page_r, size_t *len_r)
 {

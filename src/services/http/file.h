@@ -98,7 +98,10 @@ int file_open(struct file **file_r, const struct settings *settings,
 /* True when its name still stands for the file that was opened, and for the same variants. */
 bool file_is_current(const struct file *file, int64_t now);
 
-/* True when the file behind the descriptor is no longer what the head says of it. False where there is none. */
+/*
+ * True when the file behind the descriptor is no longer what the head says of it. False where there
+ * is none.
+ */
 bool file_is_rewritten(const struct file *file);
 /* The same of the file or one of its variants. */
 bool file_has_changed(const struct file *file);

@@ -77,8 +77,8 @@ int scope_init(struct scope *scope, const struct rules_conf *conf,
 void scope_cleanup(struct scope *scope);
 
 /*
- * The location of that kind (LAYER_PREFIX or LAYER_EXACT) and very text, or NULL. hash: of the text's
- * bytes, one after the other, by hash_byte.
+ * The location of that kind (LAYER_PREFIX or LAYER_EXACT) and very text, or NULL. hash: of the
+ * text's bytes, one after the other, by hash_byte.
  */
 const struct layer *scope_find(const struct scope *scope, enum layer_kind kind, const char *text,
 			       size_t len, uint32_t hash);

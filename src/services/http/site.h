@@ -27,7 +27,6 @@ struct site {
 	struct rules *rules;
 	struct mime *mime;
 	struct file_options file;
-	struct settings settings;
 	struct cache cache;
 	struct access_log *log; /* NULL: none */
 	int64_t now;            /* the second that date shows */
