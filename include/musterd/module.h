@@ -336,8 +336,8 @@ const char *mu_peer(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX]);
 const char *mu_local(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX]);
 
 /*
- * The peer's address with its port, without the scope of a link-local one; an IPv4 one that came over IPv6 is AF_INET. AF_UNIX
- * (the family alone) for a Unix socket. Its length.
+ * The peer's address with its port, without the scope of a link-local one; an IPv4 one that came over IPv6 is
+ * AF_INET. AF_UNIX (the family alone) for a Unix socket. Its length.
  */
 socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *address_r);
 

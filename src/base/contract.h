@@ -91,8 +91,8 @@ struct worker_args {
 	int control;         /* our end of the socketpair */
 	const int *listener; /* given: bound and, by the time of GO, listening; non-blocking */
 	size_t listeners;
-	const int *
-		output; /* given: of each output of the service, opened for appending; numbers stay */
+	/* given: of each output of the service, opened for appending; the numbers stay */
+	const int *output;
 	struct board *board; /* of the pool: this worker writes slot[number - 1] alone */
 	int number;          /* from 1 on */
 	unsigned generation;

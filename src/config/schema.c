@@ -64,6 +64,16 @@ void *schema_grow(const struct schema *schema, const void *array, size_t n, size
 	return larger;
 }
 
+static void fail_labels(const struct schema *schema, const struct mu_directive *directive,
+			const struct conf_node *node)
+{
+	const char *note = suggest_label(node->word[1]);
+
+	conf_error(schema->context, &node->word_at[note ? 1 : 2],
+		   "`%s` takes one name: %s NAME { ... }%s%s", directive->name, directive->name,
+		   note ? "; " : "", note ? note : "");
+}
+
 static void apply_labelled(const struct schema *schema, const struct mu_directive *directive,
 			   const struct conf_node *node, struct mu_blocks *blocks)
 {
@@ -71,9 +81,7 @@ static void apply_labelled(const struct schema *schema, const struct mu_directiv
 	void **list, *item;
 
 	if (node->words > 2 && !node->broken)
-		conf_error(schema->context, &node->word_at[2],
-			   "`%s` takes one name: %s NAME { ... }", directive->name,
-			   directive->name);
+		fail_labels(schema, directive, node);
 	item = conf_alloc(schema->context, directive->block_size);
 	label = schema_grow(schema, blocks->label, blocks->n, 1, sizeof(*label));
 	list = schema_grow(schema, blocks->item, blocks->n, 1, sizeof(*list));
@@ -387,11 +395,13 @@ void schema_print(const struct schema *schema, const struct mu_directive *table,
 			print_blocks(schema, d, node, first, field, depth, out);
 		else if ((int)d->type == CONF_HANDLER)
 			print_handler(schema, d, field, depth, out);
-		else if (type && type->print && type->is_unset && type->is_unset(d, field))
+		else if (!type || !type->print)
+			continue;
+		else if (type->is_unset && type->is_unset(d, field))
 			print_unset(d, depth, out);
 		else if (d->type == MU_LINES)
 			print_lines(type, d, field, node, depth, out);
-		else if (type && type->print)
+		else
 			print_line(type, d, field, node, depth, out);
 	}
 }

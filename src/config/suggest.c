@@ -409,6 +409,23 @@ const struct mu_directive *suggest_directive(const struct schema *schema,
 	return meant;
 }
 
+const char *suggest_label(const char *word)
+{
+	static const struct {
+		const char *word, *note;
+	} marks[] = {
+		{ "=", "there is no blank behind the `=`" },
+		{ "~", "regular expressions are not known here; an ending is written *.php" },
+		{ "~*", "regular expressions are not known here; an ending is written *.php" },
+		{ "^~", "the path alone is written: the longer one holds after the shorter" },
+	};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (strcmp(word, marks[i].word) == 0)
+			return marks[i].note;
+	return NULL;
+}
+
 void suggest_handler(const struct schema *schema, const struct conf_node *node)
 {
 	const char *name = node->word[1], *nearest = NULL;

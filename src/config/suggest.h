@@ -16,6 +16,9 @@ const struct mu_directive *suggest_directive(const struct schema *schema,
 /* Adds the error for a handler that is not in the list of modules; it names them. */
 void suggest_handler(const struct schema *schema, const struct conf_node *node);
 
+/* A note on the first of several words where one name is taken: what others write there; NULL: none. */
+const char *suggest_label(const char *word);
+
 /*
  * How far two names are apart: changed, added, lost or swapped letters; case and - or _ do not count.
  * Names of more than 63 bytes are far from everything.

@@ -134,6 +134,19 @@ static bool is_number_unset(const struct mu_directive *directive, const void *fi
 	return *(const int64_t *)field == 0 && !directive->dflt && directive->min > 0;
 }
 
+/* What others write where a file is meant to be, or not to be: not what somebody calls a log file. */
+static bool is_no_file(const struct schema *schema, const struct conf_node *node, const char *word)
+{
+	if (value_enum(word, "off|no|none|false|stderr|stdout|syslog") < 0 &&
+	    strncmp(word, "syslog:", 7) != 0)
+		return false;
+	conf_error(schema->context, &node->word_at[1],
+		   "`%s %s`: a file of that name is written ./%s; for none leave the line out, for "
+		   "standard output write /dev/stdout",
+		   node->word[0], word, word);
+	return true;
+}
+
 static void parse_string(const struct schema *schema, const struct mu_directive *directive,
 			 const struct conf_node *node, void *field)
 {
@@ -142,6 +155,8 @@ static void parse_string(const struct schema *schema, const struct mu_directive 
 
 	if (word && !*word && is_path) {
 		fail_value(schema, node, "a path");
+		word = NULL;
+	} else if (word && directive->type == MU_OUTPUT && is_no_file(schema, node, word)) {
 		word = NULL;
 	} else if (word && is_path) {
 		word = conf_path(schema->context, &node->word_at[1], word);

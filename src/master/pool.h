@@ -95,8 +95,8 @@ struct pool *pool_new(struct master *master, struct config *config,
 struct saved_pool;
 /*
  * Takes over a pool that the program before us had: its board (given), its counters, these listeners, each with a
- * reference, and the outputs (given: malloc'd, in the service's order). Its workers are the caller's to fill in. NULL with *error_r malloc'd: what was taken over already
- * is not given back, the master has to end.
+ * reference, and the outputs (given: malloc'd, in the service's order). Its workers are the caller's to fill in.
+ * NULL with *error_r malloc'd: what was taken over already is not given back, the master has to end.
  */
 struct pool *pool_adopt(struct master *master, struct config *config,
 			const struct service_conf *service, const struct saved_pool *saved,

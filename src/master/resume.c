@@ -302,6 +302,8 @@ static int adopt_pool(struct master *master, const struct saved *saved, size_t i
 	if (used && output)
 		pool = pool_adopt(master, config[from->config], service, from, used, n, output,
 				  &error);
+	else
+		free(output);
 	if (!pool)
 		log_err("%s", error ? error : strerror(ENOMEM));
 	free(error);

@@ -614,7 +614,49 @@ def freshness_encoding_and_guessing(case):
     assert expect(port, "/long/none", 404).get("Expires") is None
 
 
+@for_both_modes
+def what_is_no_file_says_what_files_say(case):
+    case.write("html/list/a.txt", "a")
+    case.write("html/404.html", "none")
+    port = serve(case, """
+        root html
+        listing yes
+        error-page 404 /404.html
+        location /moved/ { redirect 301 /list/; expires 1h }
+        location =/text { answer 200 "text"; expires 0 }
+        location /plain/ { redirect /list/; nosniff no }
+        location /list/kept/ { expires 10min }
+        location /list/private/ { header Cache-Control private }
+    """)
+    for name in ("kept", "private"):
+        (case.folder / "html/list" / name).mkdir()
+    got = expect(port, "/moved/", 301)
+    assert got.all("Cache-Control") == ["max-age=3600"] and len(got.all("Expires")) == 1, got
+    assert got.all("X-Content-Type-Options") == ["nosniff"], got
+    got = expect(port, "/text", 200, b"text")
+    assert got.all("Cache-Control") == ["no-cache"] and got.get("Expires") is None, got
+    assert got.get("X-Content-Type-Options") == "nosniff", got
+    got = expect(port, "/plain/", 302)
+    assert got.get("Cache-Control") is None and got.get("X-Content-Type-Options") is None, got
+    assert expect(port, "/none", 404, b"none").all("X-Content-Type-Options") == ["nosniff"]
+    # A folder's page is not kept, unless that is what is said.
+    assert expect(port, "/list/", 200).all("Cache-Control") == ["no-cache"]
+    assert expect(port, "/list/kept/", 200).all("Cache-Control") == ["max-age=600"]
+    assert expect(port, "/list/private/", 200).all("Cache-Control") == ["private"]
+
+
 # ---------------------------------------------------------------------------- folders and links
+
+@for_both_modes
+def the_log_says_why_a_file_is_refused(case):
+    case.write("html/a.txt", "a")
+    case.write("secret.txt", "secret")
+    (case.folder / "html/out.txt").symlink_to(case.folder / "secret.txt")
+    port = serve(case, "root html")
+    expect(port, "/none", 404)
+    expect(port, "/out.txt", 403)
+    case.servers[0].wait_log("warning .*cannot open /.*/html/out.txt: .*symbolic link")
+
 
 @for_both_modes
 def folders_are_listed_where_it_is_said(case):

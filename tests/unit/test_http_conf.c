@@ -59,12 +59,12 @@ static const char *const good[] = {
 	"root /; location /A { }; location /a { }",
 	"location / { root / }",
 	"answer 404; host example.org { root / }",
-	"root /; host example.org { alias www.example.org *.example.org }; host *.a.example.org { "
-	"}",
+	"root /; host example.org { alias www.example.org *.example.org }; host *.a.example.org {}",
 	"root /; host [2001:db8::1] { }; host 192.0.2.1 { }; host localhost { }; host a_b { }",
 	"root /; location /a { deny all }; host a { location /a { allow all } }",
 	"root /; health /healthz; keepalive-requests 100; server-header no",
 	"root /; access-log /var/log/x; access-log-format json",
+	"root /; access-log ./off",
 };
 
 START_TEST(these_are_right)
@@ -220,13 +220,27 @@ static const struct bad {
 	  "`utf 8` is no name of an encoding: utf-8, iso-8859-1, no" },
 	{ "root /; listing maybe", 0, 17, "`listing` wants yes or no, not `maybe`" },
 
+	/* access log */
+	{ "root /; access-log off", 0, 20,
+	  "`access-log off`: a file of that name is written ./off; *" },
+	{ "root /; access-log syslog:server=h", 0, 20, "`access-log syslog:server=h`: *" },
+
+	/* media types */
+	{ "root /; mime-types /nonexistent", 0, 20, "cannot use /nonexistent: *" },
+
 	/* locations */
 	{ "root /; location { }", 0, 9, "a location needs a path: /PREFIX, *SUFFIX or =/PATH" },
 	{ "root /; location static { }", 0, 18,
 	  "`static` is no location: /PREFIX, *SUFFIX or =/PATH" },
 	{ "root /; location = { }", 0, 18, "`=` is no location: *" },
 	{ "root /; location =a { }", 0, 18, "location `=a`: a path begins with /" },
-	{ "root /; location = /a { }", 0, 20, "`location` takes one name: location NAME { ... }" },
+	{ "root /; location = /a { }", 0, 18,
+	  "`location` takes one name: location NAME { ... }; there is no blank behind the `=`" },
+	{ "root /; location ~* \\.png$ { }", 0, 18,
+	  "`location` takes one name: location NAME { ... }; regular expressions are not known *" },
+	{ "root /; location ^~ /a { }", 0, 18,
+	  "`location` takes one name: location NAME { ... }; the path alone is written: *" },
+	{ "root /; location /a /b { }", 0, 21, "`location` takes one name: location NAME { ... }" },
 	{ "root /; location ~ { }", 0, 18,
 	  "location `~`: regular expressions are not known here; *" },
 	{ "root /; location ^~ { }", 0, 18, "location `^~`: every location that matches holds, *" },

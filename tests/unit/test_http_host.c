@@ -88,6 +88,47 @@ START_TEST(a_name_has_253_letters_at_most)
 }
 END_TEST
 
+/* RFC 3986 section 3.2.2 and 3.2.3; port: with one that is not 0, as CONNECT needs it. */
+static const struct {
+	const char *text;
+	bool valid, port;
+} authorities[] = {
+	{ "a", true, false },
+	{ "a:", true, false },
+	{ "a:0", true, false },
+	{ "a:000", true, false },
+	{ "a:80", true, true },
+	{ "a:00080", true, true },
+	{ "a:000080", false, false },
+	{ "a:65535", true, true },
+	{ "a:65536", false, false },
+	{ "a:8o", false, false },
+	{ "a%2Db:1", true, true },
+	{ "a%2", false, false },
+	{ "a%g0", false, false },
+	{ "a%0g", false, false },
+	{ "a/b", false, false },
+	{ "", false, false },
+	{ ":80", false, false },
+	{ "[::1]", true, false },
+	{ "[::1]:80", true, true },
+	{ "[::1]80", false, false },
+	{ "[::1", false, false },
+	{ "[]", false, false },
+	{ "[x]:80", false, false },
+	{ "[00000000000000000000000000000000000000000000000000001::]", false, false },
+};
+
+START_TEST(an_authority)
+{
+	size_t len = strlen(authorities[_i].text);
+	const char *text = authorities[_i].text, *end = text + len;
+
+	ck_assert_msg(host_is_valid(text, end, false) == authorities[_i].valid, "%s", text);
+	ck_assert_msg(host_is_valid(text, end, true) == authorities[_i].port, "%s", text);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("http_host");
@@ -97,5 +138,6 @@ int main(void)
 	tcase_add_loop_test(tcase, a_good_name, 0, sizeof good / sizeof good[0]);
 	tcase_add_loop_test(tcase, a_bad_name, 0, sizeof bad / sizeof bad[0]);
 	tcase_add_test(tcase, a_name_has_253_letters_at_most);
+	tcase_add_loop_test(tcase, an_authority, 0, sizeof authorities / sizeof authorities[0]);
 	return unit_main("http_host", tcase);
 }

@@ -69,11 +69,16 @@ START_TEST(the_systems_table_goes_first)
 				    "application/x-thing thing\r\n"
 				    "text/later html\n"
 				    "application/x-none\n"
+				    "types {\n"
+				    "    text/x-theirs  one two;\n"
+				    "}\n"
 				    "application/x-last last");
 
 	ck_assert_str_eq(type_of(mime, "a.html"), "text/x-page");
 	ck_assert_str_eq(type_of(mime, "a.htm"), "text/x-page");
 	ck_assert_str_eq(type_of(mime, "a.thing"), "application/x-thing");
+	ck_assert_str_eq(type_of(mime, "a.one"), "text/x-theirs");
+	ck_assert_str_eq(type_of(mime, "a.two"), "text/x-theirs");
 	ck_assert_str_eq(type_of(mime, "a.last"), "application/x-last");
 	ck_assert_str_eq(type_of(mime, "a.png"), "image/png");
 	mime_free(mime);

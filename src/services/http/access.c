@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Networks; see access.h. They are sorted by family and length, the longest first, so that a peer costs a
- * binary search for each length that occurs: thousands of networks are as good as ten.
+ * Networks; see access.h. They are sorted by family and length, the longest first, so that a peer
+ * costs a binary search for each length that occurs: thousands of networks are as good as ten.
  */
 #include "services/http/access.h"
 

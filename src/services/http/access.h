@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is admitted: `allow` and `deny` of one block. Of all networks that a peer is in the smallest decides, whatever
- * the order they are written in; the same one in both is denied. Who is in none is admitted, unless the block
- * has an `allow`.
+ * Who is admitted: `allow` and `deny` of one block. Of all networks that a peer is in the smallest
+ * decides, whatever the order they are written in; the same one in both is denied. Who is in none
+ * is admitted, unless the block has an `allow`.
  */
 #ifndef SERVICES_HTTP_ACCESS_H
 #define SERVICES_HTTP_ACCESS_H
@@ -18,8 +18,8 @@ struct access;
 enum { ACCESS_ERROR_MAX = 160 };
 
 /*
- * Checks a word of `allow` or `deny`: an address, a network as 192.0.2.0/24 or 2001:db8::/32, "all" or "unix". True;
- * or false, with what to write in error.
+ * Checks a word of `allow` or `deny`: an address, a network as 192.0.2.0/24 or 2001:db8::/32, "all"
+ * or "unix". True; or false, with what to write in error.
  */
 bool access_check(const char *word, char error[ACCESS_ERROR_MAX]);
 

@@ -100,7 +100,10 @@ static char *put_escaped_byte(char *out, char byte)
 	return put_hex(out, (unsigned char)byte, "0123456789ABCDEF");
 }
 
-/* What ends a line or turns the direction of writing for some reader or terminal: it is escaped too. */
+/*
+ * What ends a line or turns the direction of writing for some reader or terminal: it is escaped
+ * too.
+ */
 static bool is_control(uint32_t code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||

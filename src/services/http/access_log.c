@@ -2,6 +2,8 @@
 /* The access log; see access_log.h. */
 #include "services/http/access_log.h"
 
+#include "services/http/nanoseconds.h"
+
 #include "musterd/module.h"
 
 #include <errno.h>
@@ -19,8 +21,6 @@ enum {
 	FLUSH_AFTER = 1000 /* milliseconds */
 };
 
-static const int64_t second_ns = 1000000000;
-
 struct access_log {
 	struct mu_worker *worker;
 	int fd;
@@ -36,14 +36,6 @@ struct access_log {
 	size_t len;                                /* of the lines, which begin at text + 1 */
 	char text[1 + GATHERED + ACCESS_LINE_MAX]; /* in front: the newline that ends a torn line */
 };
-
-static int64_t now_of(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * second_ns + ts.tv_nsec;
-}
 
 struct access_log *access_log_new(struct mu_worker *worker, int fd, enum access_format format)
 {
@@ -177,13 +169,13 @@ static int settle_date(struct access_log *log, int64_t t_end)
 {
 	int64_t wall = t_end + log->wall;
 
-	if (wall / second_ns != log->date.second) {
+	if (wall / NANOSECONDS != log->date.second) {
 		/* Looked at once a second, for the clock may be set. */
-		log->wall = now_of(CLOCK_REALTIME) - now_of(CLOCK_MONOTONIC);
+		log->wall = nanoseconds_now(CLOCK_REALTIME) - nanoseconds_now(CLOCK_MONOTONIC);
 		wall = t_end + log->wall;
-		access_date_set(&log->date, wall / second_ns);
+		access_date_set(&log->date, wall / NANOSECONDS);
 	}
-	return (int)(wall % second_ns / 1000000);
+	return (int)(wall % NANOSECONDS / 1000000);
 }
 
 void access_log_add(struct access_log *log, const struct access_entry *entry)

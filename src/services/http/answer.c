@@ -1,35 +1,49 @@
 /* SPDX-License-Identifier: MIT */
-/* What a valid request is answered with; see exchange.h. Gateways, when there are some, are called from here. */
+/*
+ * What a valid request is answered with; see exchange.h. Gateways, when there are some, are called
+ * from here.
+ */
 #include "services/http/exchange.h"
 
 #include "services/http/condition.h"
 #include "services/http/encoding.h"
+#include "services/http/head.h"
 #include "services/http/listing.h"
 #include "services/http/path.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The fields that the configuration adds to what is not a file. */
-static void add_fields(struct exchange *x, bool is_error)
-{
-	char added[SETTINGS_HEADERS_MAX], *fields;
-	size_t len = settings_headers(&x->found.settings, is_error, added, sizeof added);
+static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
 
+/*
+ * What the settings say of a response that is not a file: the fields they add, and whether it is
+ * logged. Errors are not kept for as long as files are.
+ */
+static void apply_settings(struct exchange *x, int status)
+{
+	const struct settings *settings = &x->found.settings;
+	char added[HEAD_SAID_MAX + SETTINGS_HEADERS_MAX], *fields;
+	size_t len = head_said(settings, status < 400, x->site->now, added);
+
+	len += settings_headers(settings, status >= 400, added + len, SETTINGS_HEADERS_MAX);
+	x->unlogged |= !settings->log;
 	fields = len ? mu_alloc(x->conn, len + 1) : NULL;
 	if (fields)
 		x->response.fields = memcpy(fields, added, len);
 }
 
-/* A status, with the page that the configuration has for it or a small one of our own. fields: of this answer. */
+/*
+ * A status, with the page that the configuration has for it or a small one of our own. fields: of
+ * this answer.
+ */
 static int answer_status(struct exchange *x, int status, const char *fields)
 {
 	struct file *page;
 	int result;
 
 	site_settle(x->site, &x->found);
-	x->unlogged |= !x->found.settings.log;
-	add_fields(x, status >= 400);
+	apply_settings(x, status);
 	page = site_error_file(x->site, &x->found, status);
 	if (!page)
 		return response_status(&x->response, status, fields);
@@ -160,17 +174,22 @@ static int make_listing(struct exchange *x, char **page_r, size_t *len_r)
 
 static int answer_listing(struct exchange *x)
 {
+	const char *fields;
 	char *page;
 	size_t len;
+	bool fresh;
 	int result;
 
-	x->unlogged |= !x->found.settings.log;
 	if (make_listing(x, &page, &len) < 0)
 		return answer_status(x, 500, "");
 	if (!page)
 		return -1;
-	add_fields(x, false);
-	result = response_content(&x->response, 200, LISTING_TYPE, LISTING_FIELDS, page, len);
+	apply_settings(x, 200);
+	fields = x->response.fields;
+	fresh = head_has_field(fields, fields + strlen(fields), "Cache-Control");
+	result =
+		response_content(&x->response, 200, LISTING_TYPE,
+				 fresh ? LISTING_FIELDS : LISTING_UNKEPT LISTING_FIELDS, page, len);
 	free(page);
 	return result;
 }
@@ -197,8 +216,7 @@ static int answer_text(struct exchange *x, int status)
 {
 	const char *text = x->found.settings.answer_text;
 
-	x->unlogged |= !x->found.settings.log;
-	add_fields(x, status >= 400);
+	apply_settings(x, status);
 	return response_text(&x->response, status, "", text);
 }
 
@@ -224,7 +242,6 @@ static int answer_health(struct exchange *x)
 
 static int answer_path(struct exchange *x)
 {
-	static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
 	struct found *found = &x->found;
 	int status = find(x);
 
@@ -243,8 +260,6 @@ static int answer_path(struct exchange *x)
 
 int answer(struct exchange *x)
 {
-	static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
-
 	if (asks_for_health(x))
 		return answer_health(x);
 	if (x->request.method == METHOD_OTHER || x->request.method == METHOD_CONNECT)

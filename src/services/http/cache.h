@@ -39,8 +39,8 @@ struct file *cache_find(struct cache *cache, const void *host, const char *path,
 			int64_t now);
 /*
  * Takes a file that was just opened (with a reference of its own; the caller keeps his), which
- * cache_find did not have, unless it is too large for the cache or its path has a "%". Others may be
- * dropped; who sends one of them is not disturbed.
+ * cache_find did not have, unless it is too large for the cache or its path has a "%". Others may
+ * be dropped; who sends one of them is not disturbed.
  */
 void cache_add(struct cache *cache, struct file *file);
 /* Drops everything. */

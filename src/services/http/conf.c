@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The directives of a website; see conf.h. The same ones may be said for the handler, a host and a location, so
- * they stand here once; only the handler's have defaults, what an inner block does not say it takes over. What
- * is wrong with a value is said in conf_check.c.
+ * The directives of a website; see conf.h. The same ones may be said for the handler, a host and a
+ * location, so they stand here once; only the handler's have defaults, what an inner block does not
+ * say it takes over. What is wrong with a value is said in conf_check.c.
  */
 #include "services/http/conf.h"
 
@@ -160,7 +160,7 @@ const struct mu_directive conf_directives[] = {
 	{ .name = "mime-types",
 	  .type = MU_PATH,
 	  .offset = offsetof(struct site_conf, mime_types),
-	  .dflt = "/etc/mime.types",
+	  .dflt = CONF_MIME_TYPES,
 	  .help = "media types by file name extension, see mime.types(5)" },
 	{ .name = "keepalive-requests",
 	  .type = MU_INT,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration of a website: what the directives of the handler's block, of its hosts and their
- * locations fill, and the check of it all. What a block does not say it takes over from those around it:
- * rules.h says how.
+ * The configuration of a website: what the directives of the handler's block, of its hosts and
+ * their locations fill, and the check of it all. What a block does not say it takes over from those
+ * around it: rules.h says how.
  */
 #ifndef SERVICES_HTTP_CONF_H
 #define SERVICES_HTTP_CONF_H
@@ -12,7 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What may be said for a site, for a host and for a location. A MU_SWITCH is 0 where it is not written. */
+#define CONF_MIME_TYPES "/etc/mime.types" /* where nothing else is said */
+
+/*
+ * What may be said for a site, for a host and for a location. A MU_SWITCH is 0 where it is not
+ * written.
+ */
 struct rules_conf {
 	const char *root;
 	struct mu_words index;
@@ -65,8 +70,8 @@ enum { REDIRECT_STATUS = 302 };
 /* How long a response stays fresh, where nothing is said about it. */
 enum { EXPIRES_NONE = -1 };
 /*
- * `expires`: a time in s, min, h or d as seconds; 0: it must be asked for each time; "no": EXPIRES_NONE.
- * False: neither.
+ * `expires`: a time in s, min, h or d as seconds; 0: it must be asked for each time; "no":
+ * EXPIRES_NONE. False: neither.
  */
 bool expires_parse(const char *word, int64_t *seconds_r);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What cannot be meant in the block of a website: each mistake is said at its place, with what to write in its
- * stead. See conf.h. What stands in a block is checked in conf_values.c.
+ * What cannot be meant in the block of a website: each mistake is said at its place, with what to
+ * write in its stead. See conf.h. What stands in a block is checked in conf_values.c.
  */
 #include "services/http/conf_check.h"
 
@@ -9,9 +9,11 @@
 #include "services/http/rules.h"
 #include "services/http/scope.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 /* A label, with what makes it equal to another. */
 struct label {
@@ -181,6 +183,15 @@ static void check_default(struct check *check, const struct site_conf *conf)
 	check->failed = true;
 }
 
+/* One that is named is meant; the usual one may be missing. */
+static void check_mime_types(struct check *check, const char *path)
+{
+	struct stat st;
+
+	if (strcmp(path, CONF_MIME_TYPES) != 0 && stat(path, &st) < 0)
+		FAIL(check, "mime-types", "cannot use %s: %s", path, strerror(errno));
+}
+
 void conf_check(void *config, struct mu_report *report)
 {
 	const struct site_conf *conf = config;
@@ -188,6 +199,7 @@ void conf_check(void *config, struct mu_report *report)
 	const char *wrong = conf->health ? check_request_path(conf->health) : NULL;
 
 	check_rules(&check, &conf->rules);
+	check_mime_types(&check, conf->mime_types);
 	if (wrong)
 		FAIL_WORD(&check, conf->health, "\"%s\" is no path of a request: %s", conf->health,
 			  wrong);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two halves of the check of a configuration share: conf_check.c blocks, conf_values.c what is in them. */
+/*
+ * What the two halves of the check of a configuration share: conf_check.c blocks, conf_values.c
+ * what is in them.
+ */
 #ifndef SERVICES_HTTP_CONF_CHECK_H
 #define SERVICES_HTTP_CONF_CHECK_H
 
@@ -22,7 +25,10 @@ struct check {
 
 /* The directives of one block. */
 void check_rules(struct check *check, const struct rules_conf *conf);
-/* What is wrong with a path of a request as it is compared, decoded and without query; NULL: nothing. */
+/*
+ * What is wrong with a path of a request as it is compared, decoded and without query; NULL:
+ * nothing.
+ */
 const char *check_request_path(const char *path);
 /* A control byte, other than those in `but`. */
 bool check_has_control(const char *text, const char *but);

@@ -4,9 +4,6 @@
 
 #include "services/http/octet.h"
 
-#include <string.h>
-#include <strings.h>
-
 enum { WEIGHT_MAX = 1000, WEIGHT_NONE = -1, ANY = ENCODINGS };
 
 static const char *const encoding_names[] = {
@@ -22,28 +19,14 @@ const char *encoding_name(enum encoding encoding)
 	return encoding_names[encoding];
 }
 
-static bool is_word(const char *from, const char *to, const char *word)
-{
-	size_t len = strlen(word);
-
-	return (size_t)(to - from) == len && strncasecmp(from, word, len) == 0;
-}
-
 /* One of the codings, or ANY; WEIGHT_NONE for one that we do not have. */
 static int find_coding(const char *from, const char *to)
 {
 	for (int i = 0; i <= ANY; i++)
-		if (is_word(from, to, encoding_names[i]))
+		if (octets_are(from, to, encoding_names[i]))
 			return i;
 	/* RFC 9110 section 8.4.1.3. */
-	return is_word(from, to, "x-gzip") ? ENCODING_GZIP : WEIGHT_NONE;
-}
-
-static const char *skip_blanks(const char *p, const char *end)
-{
-	while (p < end && octet_is_blank(*p))
-		p++;
-	return p;
+	return octets_are(from, to, "x-gzip") ? ENCODING_GZIP : WEIGHT_NONE;
 }
 
 /* A qvalue (section 12.4.2), all of it: "0", "0.5", "1.000". WEIGHT_NONE: it is none. */
@@ -71,11 +54,11 @@ static void read_element(const char *p, const char *end, int weight[ANY + 1])
 	const char *name_end = octets_skip(p, end, OCTET_TOKEN);
 	int coding = find_coding(p, name_end), value = WEIGHT_MAX;
 
-	p = skip_blanks(name_end, end);
+	p = octets_skip_blanks(name_end, end);
 	if (p < end) {
 		if (*p != ';')
 			return;
-		p = skip_blanks(p + 1, end);
+		p = octets_skip_blanks(p + 1, end);
 		if (end - p < 2 || (*p | 0x20) != 'q' || p[1] != '=')
 			return;
 		value = read_weight(p + 2, end);
@@ -84,27 +67,15 @@ static void read_element(const char *p, const char *end, int weight[ANY + 1])
 		weight[coding] = value;
 }
 
-static void read_list(const char *p, const char *end, int weight[ANY + 1])
-{
-	while (p < end) {
-		const char *comma = memchr(p, ',', (size_t)(end - p));
-		const char *next = comma ? comma + 1 : end, *last = comma ? comma : end;
-
-		p = skip_blanks(p, last);
-		while (last > p && octet_is_blank(last[-1]))
-			last--;
-		read_element(p, last, weight);
-		p = next;
-	}
-}
-
 int encoding_choose(const char *value, size_t len, unsigned available)
 {
 	int weight[ANY + 1], best = ENCODING_IDENTITY, best_weight;
+	const char *p = value, *from, *to;
 
 	for (int i = 0; i <= ANY; i++)
 		weight[i] = WEIGHT_NONE;
-	read_list(value, value + len, weight);
+	while (octets_next(&p, value + len, &from, &to))
+		read_element(from, to, weight);
 	for (int i = 0; i < ENCODINGS; i++)
 		if (weight[i] == WEIGHT_NONE)
 			weight[i] = weight[ANY];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request and its answer. http.c receives the request and decides what becomes of the connection;
- * answer.c answers it.
+ * One request and its answer. http.c receives the request and decides what becomes of the
+ * connection; answer.c answers it.
  */
 #ifndef SERVICES_HTTP_EXCHANGE_H
 #define SERVICES_HTTP_EXCHANGE_H
@@ -29,8 +29,8 @@ struct exchange {
 };
 
 /*
- * Answers a request that is complete and valid. May yield. 0, or -1: the connection cannot go on. -400: its path
- * means nothing, nothing was answered, and the request is to be refused.
+ * Answers a request that is complete and valid. May yield. 0, or -1: the connection cannot go on.
+ * -400: its path means nothing, nothing was answered, and the request is to be refused.
  */
 int answer(struct exchange *x);
 

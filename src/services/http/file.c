@@ -3,6 +3,7 @@
 #include "services/http/file.h"
 
 #include "services/http/hash.h"
+#include "services/http/nanoseconds.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -60,17 +61,9 @@ static bool is_identical(const struct file_identity *identity, const struct stat
 	       same_time(&identity->changed, &st->st_ctim);
 }
 
-static int64_t nanoseconds(const struct timespec *time)
-{
-	return (int64_t)((uint64_t)time->tv_sec * 1000000000 + (uint64_t)time->tv_nsec);
-}
-
 static bool is_racy(const struct stat *st)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return nanoseconds(&now) - nanoseconds(&st->st_mtim) < RACY_NS;
+	return nanoseconds_now(CLOCK_REALTIME) - nanoseconds_of(&st->st_mtim) < RACY_NS;
 }
 
 /* One allocation with room for `content` bytes behind the head. NULL with errno. */
@@ -192,12 +185,9 @@ static int open_regular(const struct root *root, const char *name)
 /* Writes the name of a variant; false: too long. */
 static bool make_sibling(const char *name, enum encoding encoding, char out[PATH_MAX])
 {
-	size_t len = strlen(name);
-
-	if (len + EXTENSION_MAX >= PATH_MAX)
+	if (strlen(name) + EXTENSION_MAX >= PATH_MAX)
 		return false;
-	memcpy(out, name, len);
-	strcpy(out + len, extension[encoding]);
+	strcpy(stpcpy(out, name), extension[encoding]);
 	return true;
 }
 
@@ -221,8 +211,8 @@ static uint64_t digest_siblings(const struct root *root, const char *name, unsig
 		digest = hash_mix(digest, (uint64_t)st.st_dev);
 		digest = hash_mix(digest, (uint64_t)st.st_ino);
 		digest = hash_mix(digest, (uint64_t)st.st_size);
-		digest = hash_mix(digest, (uint64_t)nanoseconds(&st.st_mtim));
-		digest = hash_mix(digest, (uint64_t)nanoseconds(&st.st_ctim));
+		digest = hash_mix(digest, (uint64_t)nanoseconds_of(&st.st_mtim));
+		digest = hash_mix(digest, (uint64_t)nanoseconds_of(&st.st_ctim));
 		/* Not even an empty text is empty when it is compressed: this one is being made. */
 		if (S_ISREG(st.st_mode) && st.st_size > 0)
 			*usable_r |= 1U << i;

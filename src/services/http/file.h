@@ -61,17 +61,16 @@ struct file {
 	const struct access *access; /* borrowed; NULL: everybody */
 	int fd;                      /* -1: the content follows the head */
 	/*
-	 * Complete, with the empty line: the status line, Content-Length, and from there on what other
-	 * responses have as well.
+	 * Complete, with the empty line: the status line, Content-Length, and from there on what
+	 * other responses have as well.
 	 */
 	char *head;
 	uint32_t head_len;
-	uint32_t type_at; /* Content-Type: in a 206, and what follows it */
-	uint32_t
-		encoding_at; /* Content-Encoding, or common_at: the same, in parts of other types */
-	uint32_t common_at;  /* Date and all the rest: in a 304 */
-	uint32_t date_at;    /* of the values */
-	uint32_t expires_at; /* 0: no Expires */
+	uint32_t type_at;     /* Content-Type: in a 206, and what follows it */
+	uint32_t encoding_at; /* Content-Encoding, if any: where parts have types of their own */
+	uint32_t common_at;   /* Date and all the rest: in a 304 */
+	uint32_t date_at;     /* of the values */
+	uint32_t expires_at;  /* 0: no Expires */
 	uint32_t etag_at, etag_len; /* with its quotes */
 	int64_t expires;            /* seconds from Date to Expires */
 	int64_t date;               /* the second that the head shows */
@@ -88,8 +87,8 @@ struct file {
 
 /*
  * Opens name (below settings->root, without the leading slash) and makes it ready, with its
- * variants if the settings want them; reads small ones. host, key: what it is opened for, the key is
- * copied. now: seconds since 1970. 0 with one reference for the caller, or -1 with errno: EISDIR
+ * variants if the settings want them; reads small ones. host, key: what it is opened for, the key
+ * is copied. now: seconds since 1970. 0 with one reference for the caller, or -1 with errno: EISDIR
  * for a folder, EACCES also for what is neither file nor folder, else as root_open_file.
  */
 int file_open(struct file **file_r, const struct settings *settings,

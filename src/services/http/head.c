@@ -3,6 +3,7 @@
 #include "services/http/head.h"
 
 #include "services/http/file.h"
+#include "services/http/nanoseconds.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,16 +12,18 @@
 #include <string.h>
 #include <strings.h>
 
+#define NOSNIFF "X-Content-Type-Options: nosniff\r\n"
+
 /* What is written so far; once it is too long it stays so. */
 struct text {
 	char *data;
-	size_t len;
+	size_t room, len;
 };
 
 __attribute__((__format__(__printf__, 2, 3))) static void add(struct text *text, const char *format,
 							      ...)
 {
-	size_t room = FILE_HEAD_MAX - text->len;
+	size_t room = text->room - text->len;
 	va_list args;
 	int len;
 
@@ -46,8 +49,7 @@ static uint32_t add_date(struct text *text, const char *name, int64_t seconds)
 /* Strong (RFC 9110 section 8.8.1): another content, or another encoding, has another one. */
 static void add_etag(struct text *text, struct file *file, enum encoding encoding)
 {
-	const struct timespec *modified = &file->identity.modified;
-	uint64_t time = (uint64_t)modified->tv_sec * 1000000000 + (uint64_t)modified->tv_nsec;
+	uint64_t time = (uint64_t)nanoseconds_of(&file->identity.modified);
 
 	add(text, "ETag: ");
 	file->etag_at = (uint32_t)text->len;
@@ -72,21 +74,32 @@ static void add_type(struct text *text, const struct head_values *values)
 	    charset ? charset : "");
 }
 
-static void add_freshness(struct text *text, struct file *file, int64_t expires, int64_t now)
+/* Where the date of Expires is; 0: there is none. */
+static uint32_t add_freshness(struct text *text, int64_t expires, int64_t now)
 {
 	if (expires < 0)
-		return;
+		return 0;
 	if (expires == 0) {
 		add(text, "Cache-Control: no-cache\r\n");
-		return;
+		return 0;
 	}
 	add(text, "Cache-Control: max-age=%" PRId64 "\r\n", expires);
-	file->expires = expires;
-	file->expires_at = add_date(text, "Expires", now + expires);
+	return add_date(text, "Expires", now + expires);
 }
 
-/* Is there a line of that name among the lines? */
-static bool has_field(const char *line, const char *end, const char *name)
+size_t head_said(const struct settings *settings, bool may_keep, int64_t now,
+		 char out[HEAD_SAID_MAX])
+{
+	struct text text = { .data = out, .room = HEAD_SAID_MAX };
+
+	if (may_keep)
+		add_freshness(&text, settings->expires, now);
+	if (settings->nosniff)
+		add(&text, NOSNIFF);
+	return text.len;
+}
+
+bool head_has_field(const char *line, const char *end, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -106,17 +119,18 @@ static void add_own(struct text *text, const struct head_values *values)
 	char line[SETTINGS_HEADERS_MAX];
 	size_t len = settings_headers(values->settings, false, line, sizeof line);
 
-	if (values->settings->nosniff && !has_field(line, line + len, "X-Content-Type-Options"))
-		add(text, "X-Content-Type-Options: nosniff\r\n");
+	if (values->settings->nosniff &&
+	    !head_has_field(line, line + len, "X-Content-Type-Options"))
+		add(text, NOSNIFF);
 	add(text, "%.*s", (int)len, line);
-	if (!has_field(line, line + len, "Server"))
+	if (!head_has_field(line, line + len, "Server"))
 		add(text, "%s", values->server);
 }
 
 int head_make(struct file *file, const struct head_values *values, int64_t now,
 	      char out[FILE_HEAD_MAX])
 {
-	struct text text = { .data = out };
+	struct text text = { .data = out, .room = FILE_HEAD_MAX };
 
 	/* RFC 9110 section 8.8.2.1: never later than the Date. */
 	file->modified =
@@ -136,7 +150,8 @@ int head_make(struct file *file, const struct head_values *values, int64_t now,
 	add(&text, "Accept-Ranges: bytes\r\n");
 	if (values->varies)
 		add(&text, "Vary: Accept-Encoding\r\n");
-	add_freshness(&text, file, values->settings->expires, now);
+	file->expires = values->settings->expires;
+	file->expires_at = add_freshness(&text, file->expires, now);
 	add_own(&text, values);
 	add(&text, "\r\n");
 	file->head_len = (uint32_t)text.len;

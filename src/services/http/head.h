@@ -11,13 +11,16 @@
 #include "services/http/rules.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct file;
 struct file_options;
 
-/* A head is never longer. */
-enum { FILE_HEAD_MAX = 8192 };
+enum {
+	FILE_HEAD_MAX = 8192, /* a head is never longer */
+	HEAD_SAID_MAX = 160   /* nor what head_said writes */
+};
 
 /* What the head says beside the file's own size and times. */
 struct head_values {
@@ -29,10 +32,20 @@ struct head_values {
 };
 
 /*
- * Writes the head to out; its length and where its parts are, its dates and entity tag to file, whose identity and
- * size are set. now: seconds since 1970. 0, or -1 with EMSGSIZE.
+ * Writes the head to out; its length and where its parts are, its dates and entity tag to file,
+ * whose identity and size are set. now: seconds since 1970. 0, or -1 with EMSGSIZE.
  */
 int head_make(struct file *file, const struct head_values *values, int64_t now,
 	      char out[FILE_HEAD_MAX]);
+
+/*
+ * For what is not a file: the lines that `nosniff` and, where the response may be kept, `expires` ask for. How many
+ * bytes were written to out.
+ */
+size_t head_said(const struct settings *settings, bool may_keep, int64_t now,
+		 char out[HEAD_SAID_MAX]);
+
+/* Is there a line of that name among the lines up to end? */
+bool head_has_field(const char *lines, const char *end, const char *name);
 
 #endif

@@ -2,6 +2,8 @@
 /* Names of hosts; see host.h. */
 #include "services/http/host.h"
 
+#include "services/http/octet.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -18,17 +20,68 @@ size_t host_cut(const char *host, size_t len)
 	return len && host[len - 1] == '.' ? len - 1 : len;
 }
 
+/* Behind the "]" of the IPv6 address in brackets that p begins with; NULL: it is none. */
+static __attribute__((__noinline__)) const char *skip_ipv6(const char *p, const char *end)
+{
+	const char *close = memchr(p, ']', (size_t)(end - p));
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	if (!close || close - p - 1 >= INET6_ADDRSTRLEN)
+		return NULL;
+	memcpy(text, p + 1, (size_t)(close - p - 1));
+	text[close - p - 1] = '\0';
+	return inet_pton(AF_INET6, text, &address) == 1 ? close + 1 : NULL;
+}
+
+/*
+ * Behind the registered name or IPv4 address that p begins with; NULL: a "%" that encodes nothing.
+ */
+static const char *skip_name(const char *p, const char *end)
+{
+	p = octets_skip(p, end, OCTET_HOST);
+	while (p < end && *p == '%') {
+		if (end - p < 3 || octet_hex(p[1]) < 0 || octet_hex(p[2]) < 0)
+			return NULL;
+		p = octets_skip(p + 3, end, OCTET_HOST);
+	}
+	return p;
+}
+
+/* *DIGIT, of ports that can be (RFC 3986 section 3.2.3); CONNECT must name one (RFC 9110 9.3.6). */
+static bool port_is_valid(const char *p, const char *end, bool is_needed)
+{
+	static const char max[] = "65535";
+	const ptrdiff_t digits = sizeof max - 1;
+
+	if (octets_skip(p, end, OCTET_DIGIT) != end || end - p > digits ||
+	    (end - p == digits && memcmp(p, max, sizeof max - 1) > 0))
+		return false;
+	while (p < end && *p == '0')
+		p++;
+	return p < end || !is_needed;
+}
+
+bool host_is_valid(const char *p, const char *end, bool needs_port)
+{
+	const char *start = p;
+
+	p = p < end && *p == '[' ? skip_ipv6(p, end) : skip_name(p, end);
+	/* An http URI without a host is invalid (RFC 9110 section 4.2.1), a port or not. */
+	if (!p || p == start)
+		return false;
+	if (p == end)
+		return !needs_port;
+	return *p == ':' && port_is_valid(p + 1, end, needs_port);
+}
+
 static const char *check_address(const char *name)
 {
-	char text[INET6_ADDRSTRLEN];
-	unsigned char address[16];
-	size_t len = strlen(name);
+	const char *end = name + strlen(name);
 
-	if (len < 4 || len - 2 >= sizeof text || name[len - 1] != ']')
+	if (end[-1] != ']')
 		return "an IPv6 address is written [2001:db8::1], without a port";
-	memcpy(text, name + 1, len - 2);
-	text[len - 2] = '\0';
-	return inet_pton(AF_INET6, text, address) == 1 ? NULL : "this is no IPv6 address";
+	return skip_ipv6(name, end) == end ? NULL : "this is no IPv6 address";
 }
 
 const char *host_check(const char *name)

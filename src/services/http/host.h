@@ -13,14 +13,15 @@ enum { HOST_NAME_MAX_LEN = 253 };
 size_t host_cut(const char *host, size_t len);
 
 /*
- * What is wrong with a name that is to be served, and what to write; NULL: nothing. A name, an address (IPv6 in
- * brackets) or "*." and a name.
+ * True for uri-host [ ":" port ] as RFC 3986 has it, a host not being empty; needs_port: as in
+ * authority-form, which CONNECT has.
+ */
+bool host_is_valid(const char *p, const char *end, bool needs_port);
+
+/*
+ * What is wrong with a name that is to be served, and what to write; NULL: nothing. A name, an
+ * address (IPv6 in brackets) or "*." and a name.
  */
 const char *host_check(const char *name);
-
-static inline char host_fold(char byte)
-{
-	return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
-}
 
 #endif

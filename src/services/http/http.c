@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The website service: the module, and the loop that takes one request after the other off a connection
- * and has it answered. What a request is stands in request.c, what is answered in answer.c, what a path stands for
- * in site.c, how it is sent in response.c.
+ * The website service: the module, and the loop that takes one request after the other off a
+ * connection and has it answered. What a request is stands in request.c, what is answered in
+ * answer.c, what a path stands for in site.c, how it is sent in response.c.
  *
  * In the steady state a request costs one receive (the runtime's) and one send: after an answer the
  * loop does not look for more input, it parks.
@@ -11,10 +11,10 @@
 
 #include "services/http/body.h"
 #include "services/http/exchange.h"
+#include "services/http/nanoseconds.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 /* So many buffered requests are answered before other connections have their turn. */
 enum { PIPELINE_TURN = 32 };
@@ -24,14 +24,6 @@ enum {
 	WORD_BLANK = 1,   /* empty lines have come without a request */
 	WORD_REQUEST = 2, /* and above: requests */
 };
-
-static int64_t nanoseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
 
 static void begin_response(struct exchange *x)
 {
@@ -52,7 +44,10 @@ static void begin_response(struct exchange *x)
 	};
 }
 
-/* A line for what was answered, whether all of it arrived or not. data_len: how much of x->data there is. */
+/*
+ * A line for what was answered, whether all of it arrived or not. data_len: how much of x->data
+ * there is.
+ */
 static void log_exchange(struct exchange *x, size_t data_len)
 {
 	struct access_entry entry;
@@ -69,7 +64,7 @@ static void log_exchange(struct exchange *x, size_t data_len)
 		.bytes = x->response.bytes,
 		.t_start = x->start,
 		.t_first = x->response.first_byte,
-		.t_end = nanoseconds(),
+		.t_end = nanoseconds_now(CLOCK_MONOTONIC),
 		.count = mu_word(x->conn) / WORD_REQUEST,
 	};
 	access_log_add(x->site->log, &entry);
@@ -81,7 +76,7 @@ static void begin_request(struct exchange *x)
 	request_init(&x->request);
 	mu_set_word(x->conn, mu_word(x->conn) + WORD_REQUEST);
 	if (x->site->log)
-		x->start = nanoseconds();
+		x->start = nanoseconds_now(CLOCK_MONOTONIC);
 }
 
 /* Answers a request that is refused as a whole: the end of the connection. */
@@ -154,8 +149,9 @@ static bool has_content(const struct request *request)
 }
 
 /*
- * The answer comes without all of the content having been read: where that ends we do not learn. Where content has no
- * meaning the request is refused for its size; else whatever is wrong with the request is the better answer.
+ * The answer comes without all of the content having been read: where that ends we do not learn.
+ * Where content has no meaning the request is refused for its size; else whatever is wrong with the
+ * request is the better answer.
  */
 static int leave_content(struct exchange *x)
 {
@@ -187,7 +183,9 @@ static int drop_content(struct exchange *x)
 	x->data = head;
 	mu_consume(x->conn, request->head_len);
 	request->head_len = 0;
-	/* Who is slow with so little, of which nobody has any use, is not to have a place for it. */
+	/*
+	 * Who is slow with so little, of which nobody has any use, is not to have a place for it.
+	 */
 	mu_set_limit(x->conn, MU_HEADER);
 	status = body_discard(x->conn, request->chunked, request->length);
 	mu_set_limit(x->conn, MU_REQUEST);
@@ -303,8 +301,8 @@ static int http_serve(struct mu_conn *conn, void *state)
 }
 
 /*
- * All workers are busy: of the request no more is read than whether its answer may have content, and that only if
- * it is there already.
+ * All workers are busy: of the request no more is read than whether its answer may have content,
+ * and that only if it is there already.
  */
 static void http_refuse(struct mu_conn *conn, void *state)
 {
@@ -319,7 +317,7 @@ static void http_refuse(struct mu_conn *conn, void *state)
 	if (len >= sizeof head - 1 && memcmp(x.data, head, sizeof head - 1) == 0)
 		x.request.method = METHOD_HEAD;
 	if (x.site->log)
-		x.start = nanoseconds();
+		x.start = nanoseconds_now(CLOCK_MONOTONIC);
 	begin_response(&x);
 	status = response_status(&x.response, 503, "Retry-After: 1\r\n");
 	log_exchange(&x, len);

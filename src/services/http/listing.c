@@ -2,6 +2,7 @@
 /* Pages for folders; see listing.h. */
 #include "services/http/listing.h"
 
+#include "services/http/nanoseconds.h"
 #include "services/http/path.h"
 #include "services/http/root.h"
 #include "services/http/utf8.h"
@@ -47,14 +48,6 @@ struct listing {
 };
 
 /* ---- reading the folder ---- */
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
 
 /* What a link leads to is asked for as for serving it: nothing outside the root is told. */
 static bool stat_target(const struct root *root, const char *folder, const char *name,
@@ -111,13 +104,13 @@ static int add_entry(struct listing *listing, const char *name, const struct sta
 static int read_entries(struct listing *listing, const struct root *root, const char *folder,
 			DIR *dir)
 {
-	int64_t end = now_ms() + LISTING_TIME_MS;
+	int64_t end = nanoseconds_now(CLOCK_MONOTONIC) + LISTING_TIME_MS * INT64_C(1000000);
 	struct dirent *dirent;
 	struct stat st;
 
 	for (size_t seen = 0; errno = 0, (dirent = readdir(dir)); seen++) {
 		/* The clock is not asked for each: that would cost as much as the entry. */
-		if (seen % 64 == 63 && now_ms() >= end) {
+		if (seen % 64 == 63 && nanoseconds_now(CLOCK_MONOTONIC) >= end) {
 			listing->incomplete = true;
 			return 0;
 		}
@@ -190,8 +183,8 @@ static struct order order_of(const char *query, size_t len)
 /* ---- the page ---- */
 
 /*
- * What has no place in a name on a page: controls, what is no character, and marks that turn the direction of
- * writing, with which "gpj.exe" is shown as "exe.jpg".
+ * What has no place in a name on a page: controls, what is no character, and marks that turn the
+ * direction of writing, with which "gpj.exe" is shown as "exe.jpg".
  */
 static bool is_unfit(uint32_t code)
 {
@@ -207,8 +200,8 @@ static bool is_plain(char byte)
 }
 
 /*
- * Text of a page. Control characters of ASCII are shown as their pictures (U+2400), all else that is unfit, or
- * no UTF-8, as U+FFFD.
+ * Text of a page. Control characters of ASCII are shown as their pictures (U+2400), all else that
+ * is unfit, or no UTF-8, as U+FFFD.
  */
 static void put_text(FILE *page, struct text text)
 {
@@ -246,7 +239,9 @@ static void put_reference(FILE *page, const char *name)
 	fwrite(encoded, 1, path_encode(name, strnlen(name, NAME_MAX), encoded), page);
 }
 
-/* The path as the heading, each folder of it a link: relative, so that it holds behind a proxy too. */
+/*
+ * The path as the heading, each folder of it a link: relative, so that it holds behind a proxy too.
+ */
 static void put_heading(FILE *page, struct text path)
 {
 	const char *p = path.at, *end = path.at + path.len, *slash;
@@ -294,7 +289,7 @@ static void put_size(FILE *page, int64_t size)
 static void put_time(FILE *page, int64_t seconds)
 {
 	time_t time = (time_t)seconds;
-	char full[32], brief[32];
+	char full[32], brief[64];
 	struct tm tm;
 
 	if (!gmtime_r(&time, &tm) || tm.tm_year < -1900 + 1 || tm.tm_year > 9999 - 1900) {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Media types; see mime.h. The system's table has 1,500 extensions, of which a site uses a handful, and each worker
- * has a table of its own: so the file is only opened at the start, and read when a file is sent whose extension was
- * not met before. What was found is kept in a hash table.
+ * Media types; see mime.h. The system's table has 1,500 extensions, of which a site uses a handful,
+ * and each worker has a table of its own: so the file is only opened at the start, and read when a
+ * file is sent whose extension was not met before. What was found is kept in a hash table.
  */
 #include "services/http/mime.h"
+
+#include "services/http/hash.h"
+#include "services/http/octet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -111,22 +114,17 @@ static const char *const built_in[] = {
 	"application/octet-stream bin exe dll dmg img msi",
 };
 
-static char small(char letter)
-{
-	return letter >= 'A' && letter <= 'Z' ? (char)(letter | 0x20) : letter;
-}
-
 /* Makes a key of the extension; false when it is none that a table could hold. */
 static bool make_key(const char *extension, size_t len, char key[EXTENSION_MAX + 1],
 		     size_t *bucket_r)
 {
-	uint32_t hash = 2166136261; /* FNV-1a */
+	uint32_t hash = HASH_BASIS;
 
 	if (!len || len > EXTENSION_MAX)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		key[i] = small(extension[i]);
-		hash = (hash ^ (unsigned char)key[i]) * 16777619;
+		key[i] = octet_fold(extension[i]);
+		hash = hash_byte(hash, key[i]);
 	}
 	key[len] = '\0';
 	*bucket_r = (hash ^ hash >> 16) % BUCKETS;
@@ -152,7 +150,7 @@ static size_t next_word(const char **at, const char *end, const char **word_r)
 static bool is_key(const char *word, size_t len, const char *key)
 {
 	for (size_t i = 0; i < len; i++)
-		if (small(word[i]) != key[i])
+		if (octet_fold(word[i]) != key[i])
 			return false;
 	return key[len] == '\0';
 }
@@ -174,8 +172,8 @@ static bool is_type(const char *type, size_t len)
 }
 
 /*
- * The type in "type ext ext ... # comment" if the extension is one of these; lines that are anything else have
- * none. Its length; 0: no.
+ * The type in "type ext ext ... # comment" if the extension is one of these; lines that are
+ * anything else have none. Its length; 0: no.
  */
 static size_t type_in_line(const char *line, size_t len, const char *key, const char **type_r)
 {
@@ -183,9 +181,12 @@ static size_t type_in_line(const char *line, size_t len, const char *key, const 
 	const char *end = comment ? comment : line + len, *word;
 	size_t type_len = next_word(&line, end, type_r), word_len;
 
-	while ((word_len = next_word(&line, end, &word)))
+	while ((word_len = next_word(&line, end, &word))) {
+		/* Lines of nginx's table end with a semicolon. */
+		word_len -= word[word_len - 1] == ';';
 		if (word_len <= EXTENSION_MAX && is_key(word, word_len, key))
 			return is_type(*type_r, type_len) ? type_len : 0;
+	}
 	return 0;
 }
 

@@ -17,8 +17,8 @@ struct mime *mime_new(const char *path);
 void mime_free(struct mime *mime);
 
 /*
- * The type for a file name or path, without parameters; shorter than MIME_TYPE_MAX bytes. Never NULL.
- * Lives as long as the mime.
+ * The type for a file name or path, without parameters; shorter than MIME_TYPE_MAX bytes. Never
+ * NULL. Lives as long as the mime.
  */
 enum { MIME_TYPE_MAX = 160 };
 const char *mime_type(struct mime *mime, const char *name, size_t len);

@@ -11,13 +11,13 @@
 
 #include "musterd/module.h"
 
+/* Nobody can know it beforehand, and have it in a file. */
 enum { MULTIPART_BOUNDARY_LEN = 32 };
 
 struct multipart {
 	const struct range *range; /* borrowed */
 	int ranges;
-	char boundary[MULTIPART_BOUNDARY_LEN +
-		      1];          /* nobody can know it beforehand, and have it in a file */
+	char boundary[MULTIPART_BOUNDARY_LEN + 1];
 	char *text;                /* what stands before each part, and the end */
 	size_t at[RANGES_MAX + 2]; /* in text: before part i; before the end; its end */
 	int64_t len;               /* of all content */

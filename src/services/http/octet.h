@@ -7,7 +7,9 @@
 #define SERVICES_HTTP_OCTET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -33,6 +35,12 @@ static inline bool octet_is_blank(char byte)
 static inline bool octet_is(char byte, enum octet_class class)
 {
 	return octet_classes[(unsigned char)byte] & class;
+}
+
+/* As a small letter, if it is a letter. */
+static inline char octet_fold(char byte)
+{
+	return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
 }
 
 /* The value of a hexadecimal digit, or -1. */
@@ -91,5 +99,77 @@ static inline const char *octets_skip_value(const char *p, const char *end)
 	return octets_skip(p, end, OCTET_VALUE);
 }
 #endif
+
+static inline const char *octets_skip_blanks(const char *p, const char *end)
+{
+	while (p < end && octet_is_blank(*p))
+		p++;
+	return p;
+}
+
+/*
+ * Compares with a text of small letters, digits and hyphens. Setting bit 0x20 folds the letters;
+ * the only other bytes that it turns into one of that text are controls, which no name and no value
+ * has.
+ */
+static inline bool octets_match(const char *name, const char *text, size_t len)
+{
+	uint64_t eight, other;
+	uint32_t four;
+
+	/* Of a constant length there is nothing left of this but a few compares. */
+	for (; len >= 8; name += 8, text += 8, len -= 8) {
+		memcpy(&eight, name, 8);
+		memcpy(&other, text, 8);
+		if ((eight | 0x2020202020202020) != other)
+			return false;
+	}
+	if (len >= 4) {
+		uint32_t text_four;
+
+		memcpy(&four, name, 4);
+		memcpy(&text_four, text, 4);
+		if ((four | 0x20202020) != text_four)
+			return false;
+		name += 4, text += 4, len -= 4;
+	}
+	for (; len; name++, text++, len--)
+		if ((*name | 0x20) != *text)
+			return false;
+	return true;
+}
+
+/* True if it is that text, of small letters, digits and hyphens, in any case. */
+static inline bool octets_are(const char *from, const char *to, const char *text)
+{
+	size_t len = strlen(text);
+
+	return (size_t)(to - from) == len && octets_match(from, text, len);
+}
+
+/*
+ * The next element of a comma-separated list (RFC 9110 section 5.6.1), without the blanks around
+ * it; empty ones are passed over. False at the end. *p: where to go on.
+ */
+static inline bool octets_next(const char **p, const char *end, const char **from_r,
+			       const char **to_r)
+{
+	const char *from, *to;
+
+	while (*p < end && (octet_is_blank(**p) || **p == ','))
+		(*p)++;
+	if (*p == end)
+		return false;
+	from = *p;
+	to = memchr(from, ',', (size_t)(end - from));
+	if (!to)
+		to = end;
+	*p = to;
+	while (octet_is_blank(to[-1])) /* *from is none */
+		to--;
+	*from_r = from;
+	*to_r = to;
+	return true;
+}
 
 #endif

@@ -10,13 +10,6 @@
 #include <stdbool.h>
 #include <strings.h>
 
-static const char *skip_blanks(const char *p, const char *end)
-{
-	while (p < end && octet_is_blank(*p))
-		p++;
-	return p;
-}
-
 /* *DIGIT. A number beyond all sizes is the largest one there is. */
 static const char *read_position(const char *p, const char *end, int64_t *position_r)
 {
@@ -126,7 +119,7 @@ int range_parse(const char *value, size_t len, int64_t size, struct range range[
 		p = read_spec(p, end, size, &next, &is_suffix);
 		if (!p)
 			return 0;
-		p = skip_blanks(p, end);
+		p = octets_skip_blanks(p, end);
 		if (p < end && *p != ',')
 			return 0;
 		some = true;

@@ -23,6 +23,11 @@ struct slice {
 	uint32_t at, len;
 };
 
+static inline struct slice slice_of(const char *data, const char *from, const char *to)
+{
+	return (struct slice){ (uint32_t)(from - data), (uint32_t)(to - from) };
+}
+
 enum request_state {
 	REQUEST_MORE = 0, /* not complete: call again when more bytes have come */
 	REQUEST_DONE = 1, /* complete: head_len bytes, then the content if there is any */

@@ -9,13 +9,13 @@
 
 #include "services/http/file.h"
 #include "services/http/multipart.h"
+#include "services/http/nanoseconds.h"
 #include "services/http/send.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	CONNECTION_MAX = 32, /* the longest Connection field */
@@ -51,12 +51,8 @@ static inline void begin(struct response *response, int status)
 {
 	response->status = status;
 	response->bytes = 0;
-	if (response->timed) {
-		struct timespec now;
-
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		response->first_byte = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-	}
+	if (response->timed)
+		response->first_byte = nanoseconds_now(CLOCK_MONOTONIC);
 }
 
 static inline void set_date(const struct response *response, struct file *file)
@@ -349,9 +345,8 @@ int response_error_file(struct response *response, int status, const char *field
 				 response->without_content ? 0 : file->size);
 }
 
-/* content NULL: without any, as a 204 is (RFC 9110 sections 8.6 and 15.3.5). */
-static int send_own(struct response *response, int status, const char *fields, const char *type,
-		    const char *content, size_t len)
+int response_content(struct response *response, int status, const char *type, const char *fields,
+		     const char *content, size_t len)
 {
 	char lines[LINES_MAX], length[48];
 	size_t lines_len = (size_t)make_lines(response, status, lines);
@@ -390,15 +385,10 @@ static size_t make_page(int status, char page[PAGE_MAX])
 		status, reason, status, reason);
 }
 
-int response_content(struct response *response, int status, const char *type, const char *fields,
-		     const char *content, size_t len)
-{
-	return send_own(response, status, fields, type, content, len);
-}
-
 int response_text(struct response *response, int status, const char *fields, const char *text)
 {
-	return send_own(response, status, fields, "text/plain; charset=utf-8", text, strlen(text));
+	return response_content(response, status, "text/plain; charset=utf-8", fields, text,
+				strlen(text));
 }
 
 int response_status(struct response *response, int status, const char *fields)
@@ -406,9 +396,9 @@ int response_status(struct response *response, int status, const char *fields)
 	char page[PAGE_MAX];
 
 	if (status == 204 || status == 304)
-		return send_own(response, status, fields, "", NULL, 0);
-	return send_own(response, status, fields, "text/html; charset=utf-8", page,
-			make_page(status, page));
+		return response_content(response, status, "", fields, NULL, 0);
+	return response_content(response, status, "text/html; charset=utf-8", fields, page,
+				make_page(status, page));
 }
 
 void response_last_words(struct response *response, int status)

@@ -75,8 +75,8 @@ int response_status(struct response *response, int status, const char *fields);
 /* The same with a text of its own in place of the page. */
 int response_text(struct response *response, int status, const char *fields, const char *text);
 /*
- * The same with content of any type, "text/html; charset=utf-8". Not for 204 and 304, which
- * have none.
+ * The same with content of any type, "text/html; charset=utf-8". NULL: without any, as 204 and 304
+ * are (RFC 9110 sections 8.6, 15.3.5 and 15.4.5).
  */
 int response_content(struct response *response, int status, const char *type, const char *fields,
 		     const char *content, size_t len);

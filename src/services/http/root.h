@@ -32,8 +32,8 @@ void root_settle(struct root *root);
 
 /*
  * Looks, once for each value of `now`, whether the path now names another folder (a deployment that
- * switches a symbolic link), and goes on with that one: true, and the next generation; what was opened
- * before is stale.
+ * switches a symbolic link), and goes on with that one: true, and the next generation; what was
+ * opened before is stale.
  */
 bool root_refresh(struct root *root, int64_t now);
 

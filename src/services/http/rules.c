@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Hosts and their blocks; see rules.h. How a block is prepared stands in scope.c, how they are merged in settings.c. */
+/*
+ * Hosts and their blocks; see rules.h. How a block is prepared stands in scope.c, how they are
+ * merged in settings.c.
+ */
 #include "services/http/rules.h"
 
+#include "services/http/hash.h"
 #include "services/http/host.h"
+#include "services/http/octet.h"
 #include "services/http/scope.h"
 
 #include <errno.h>
@@ -43,12 +48,12 @@ struct rules {
 /* From its end on, so that one walk over a name gives the hash of each of its ends. */
 static uint32_t hash_back(uint32_t hash, char byte)
 {
-	return scope_hash(hash, host_fold(byte));
+	return hash_byte(hash, octet_fold(byte));
 }
 
 static uint32_t hash_name(const char *name, size_t len)
 {
-	uint32_t hash = SCOPE_HASH_BASIS;
+	uint32_t hash = HASH_BASIS;
 
 	while (len > 0)
 		hash = hash_back(hash, name[--len]);
@@ -87,7 +92,7 @@ static const struct host *find_name(const struct rules *rules, const char *text,
 static const struct host *find_wildcard(const struct rules *rules, const char *name, size_t len)
 {
 	const struct host *longest = NULL, *found;
-	uint32_t hash = SCOPE_HASH_BASIS;
+	uint32_t hash = HASH_BASIS;
 
 	for (size_t i = len; i-- > 1;) {
 		if (name[i] == '.') {

@@ -2,6 +2,8 @@
 /* Blocks prepared; see scope.h. */
 #include "services/http/scope.h"
 
+#include "services/http/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,10 +96,10 @@ static void layer_cleanup(struct layer *layer)
 
 static uint32_t hash_of(const char *text, size_t len)
 {
-	uint32_t hash = SCOPE_HASH_BASIS;
+	uint32_t hash = HASH_BASIS;
 
 	for (size_t i = 0; i < len; i++)
-		hash = scope_hash(hash, text[i]);
+		hash = hash_byte(hash, text[i]);
 	return hash;
 }
 

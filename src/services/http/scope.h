@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The blocks of one host, or of the handler for all hosts, ready to be found by path: the block itself and its
- * locations, each prepared as a layer. rules.c merges them.
+ * The blocks of one host, or of the handler for all hosts, ready to be found by path: the block
+ * itself and its locations, each prepared as a layer. rules.c merges them.
  */
 #ifndef SERVICES_HTTP_SCOPE_H
 #define SERVICES_HTTP_SCOPE_H
@@ -38,8 +38,8 @@ struct layer {
 	const struct rules_conf *conf;
 	const char *label; /* as written; NULL: LAYER_BASE */
 	enum layer_kind kind;
-	const char *
-		text; /* what paths are compared with: without = or *, a prefix without final slash */
+	/* What paths are compared with: without = or *, a prefix without final slash. */
+	const char *text;
 	size_t len;
 	struct layer *next; /* in the bucket */
 	uint32_t hash;
@@ -68,19 +68,18 @@ struct scope {
 /* What a label of a location is: its kind and the text to compare with, *len_r bytes. */
 enum layer_kind layer_parse(const char *label, const char **text_r, size_t *len_r);
 
-/* conf and locations are borrowed. 0 or -1 with ENOMEM; the scope is to be cleaned up in both cases. */
+/*
+ * conf and locations are borrowed. 0 or -1 with ENOMEM; the scope is to be cleaned up in both
+ * cases.
+ */
 int scope_init(struct scope *scope, const struct rules_conf *conf,
 	       const struct mu_blocks *locations);
 void scope_cleanup(struct scope *scope);
 
-/* The bytes of a path hashed one after the other, for scope_find. */
-enum { SCOPE_HASH_BASIS = 0x811c9dc5 };
-static inline uint32_t scope_hash(uint32_t hash, char byte)
-{
-	return (hash ^ (unsigned char)byte) * 0x01000193;
-}
-
-/* The location of that kind (LAYER_PREFIX or LAYER_EXACT) and very text, whose hash is given, or NULL. */
+/*
+ * The location of that kind (LAYER_PREFIX or LAYER_EXACT) and very text, or NULL. hash: of the text's
+ * bytes, one after the other, by hash_byte.
+ */
 const struct layer *scope_find(const struct scope *scope, enum layer_kind kind, const char *text,
 			       size_t len, uint32_t hash);
 

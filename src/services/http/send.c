@@ -8,7 +8,10 @@
 enum {
 	/* A client as fast as we are must not keep the others waiting for a whole film. */
 	TURN = 2 * 1024 * 1024,
-	/* So little is copied: parts of a response gather in one packet, which sendfile cannot tell. */
+	/*
+	 * So little is copied: parts of a response gather in one packet, which sendfile cannot
+	 * tell.
+	 */
 	COPIED_MAX = 8192
 };
 

@@ -2,6 +2,7 @@
 /* Blocks merged; see settings.h. */
 #include "services/http/settings.h"
 
+#include "services/http/hash.h"
 #include "services/http/scope.h"
 
 #include <stdlib.h>
@@ -17,7 +18,7 @@ static void add_layer(struct settings *settings, const struct layer *layer)
 uint32_t settings_add_prefixes(struct settings *settings, const struct scope *site,
 			       const struct scope *host, const char *path, size_t len)
 {
-	uint32_t hash = SCOPE_HASH_BASIS;
+	uint32_t hash = HASH_BASIS;
 
 	for (size_t i = 0; i < len; i++) {
 		/* Behind a whole segment; the prefix "/" is the empty text. */
@@ -25,7 +26,7 @@ uint32_t settings_add_prefixes(struct settings *settings, const struct scope *si
 			add_layer(settings, scope_find(site, LAYER_PREFIX, path, i, hash));
 			add_layer(settings, scope_find(host, LAYER_PREFIX, path, i, hash));
 		}
-		hash = scope_hash(hash, path[i]);
+		hash = hash_byte(hash, path[i]);
 	}
 	if (len && path[len - 1] != '/') {
 		add_layer(settings, scope_find(site, LAYER_PREFIX, path, len, hash));

@@ -2,16 +2,18 @@
 /*
  * What holds for one path of one host: the directives of all blocks that match it, merged.
  *
- * First the handler's block, then the host's, then all locations that match, each adding to what those
- * before it said: prefixes (`location /static/`) the shortest first, then suffixes (`location *.php`) the shortest
- * first, then the exact path (`location =/robots.txt`). Of two with the same text the handler's comes before the
- * host's: the locations of the handler hold for all hosts.
+ * First the handler's block, then the host's, then all locations that match, each adding to what
+ * those before it said: prefixes (`location /static/`) the shortest first, then suffixes (`location
+ * *.php`) the shortest first, then the exact path (`location =/robots.txt`). Of two with the same
+ * text the handler's comes before the host's: the locations of the handler hold for all hosts.
  *
- * Of most directives the last one said counts. `header` and `error-page` add up: a block's lines of a name, or of a
- * status, replace all earlier ones of it. `allow` and `deny` of a block replace both of the blocks around. `redirect`,
- * `answer`, and `root` or `try` (look for a file) exclude one another: the last one said.
+ * Of most directives the last one said counts. `header` and `error-page` add up: a block's lines of
+ * a name, or of a status, replace all earlier ones of it. `allow` and `deny` of a block replace
+ * both of the blocks around. `redirect`, `answer`, and `root` or `try` (look for a file) exclude
+ * one another: the last one said.
  *
- * A prefix matches whole segments: `/static` and `/static/` both match /static, /static/ and /static/x, not /statics.
+ * A prefix matches whole segments: `/static` and `/static/` both match /static, /static/ and
+ * /static/x, not /statics.
  */
 #ifndef SERVICES_HTTP_SETTINGS_H
 #define SERVICES_HTTP_SETTINGS_H
@@ -26,7 +28,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* More blocks never match one path; more bytes of `header` lines are never made of them. See rules_check. */
+/*
+ * More blocks never match one path; more bytes of `header` lines are never made of them. See
+ * rules_check.
+ */
 enum { SETTINGS_LAYERS = 32, SETTINGS_HEADERS_MAX = 4096 };
 
 struct layer;
@@ -57,8 +62,9 @@ struct settings {
 };
 
 /*
- * The `header` lines, each with CRLF, no NUL; on an error (a status of 400 or above) those only that say `always`.
- * Writes at most size bytes, of which SETTINGS_HEADERS_MAX are always enough; the length.
+ * The `header` lines, each with CRLF, no NUL; on an error (a status of 400 or above) those only
+ * that say `always`. Writes at most size bytes, of which SETTINGS_HEADERS_MAX are always enough;
+ * the length.
  */
 size_t settings_headers(const struct settings *settings, bool error, char *out, size_t size);
 /* The path of the page for a status, NULL where there is none. */
@@ -68,7 +74,9 @@ const char *settings_error_page(const struct settings *settings, int status);
 const char *settings_name(const struct settings *settings, const char *path, size_t len,
 			  size_t *len_r);
 
-/* For rules.c: the same without the hosts; site is the handler's scope, host may be the same one. */
+/*
+ * For rules.c: the same without the hosts; site is the handler's scope, host may be the same one.
+ */
 void settings_merge(struct settings *settings, const struct scope *site, const struct scope *host,
 		    const char *path, size_t len);
 /* Adds the layers of all prefixes that match; the hash of the whole path, for scope_find. */

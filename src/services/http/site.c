@@ -92,7 +92,7 @@ struct site *site_new(const struct site_conf *conf, struct mu_worker *worker)
 	}
 	site->conf = conf;
 	site->worker = worker;
-	site->now = INT64_MIN;
+	site->now = site->denied = INT64_MIN;
 	if (open_parts(site) < 0) {
 		site_free(site);
 		return NULL;
@@ -129,8 +129,23 @@ void site_turn(struct site *site)
 
 /* ----------------------------------------------------------------------------- opening files ---- */
 
-static int status_of(struct site *site, const char *name, int error)
+/* A site that was moved without its rights looks like this, so it is said; but clients decide how often. */
+static void warn_of_denial(struct site *site, const struct root *root, int error)
 {
+	if (site->denied == site->now)
+		return;
+	site->denied = site->now;
+	mu_worker_log(site->worker, MU_WARNING, "cannot open %s/%s: %s", root->path, site->name,
+		      error == EXDEV ? "a symbolic link leads out of the root, and "
+				       "`follow-symlinks` does not allow that"
+				     : strerror(error));
+}
+
+/* For site->name, which could not be opened below root. */
+static int status_of(struct site *site, const struct root *root, int error)
+{
+	const char *name = site->name;
+
 	switch (error) {
 	case ENOENT:
 	case ENOTDIR:
@@ -142,6 +157,8 @@ static int status_of(struct site *site, const char *name, int error)
 	case EPERM:
 	case ELOOP:
 	case EXDEV:
+		warn_of_denial(site, root, error);
+		return 403;
 	case ENXIO:
 	case ENODEV:
 		return 403;
@@ -176,9 +193,10 @@ struct look {
 };
 
 /*
- * Under what a file is kept, beside its path. A request is given the file that is kept for its host and path before
- * anything else is looked at; where that path leads elsewhere by what is said of it, and only a `try` or an error led to
- * its file, the file is kept under the place behind the host's, which is no host.
+ * Under what a file is kept, beside its path. A request is given the file that is kept for its host
+ * and path before anything else is looked at; where that path leads elsewhere by what is said of
+ * it, and only a `try` or an error led to its file, the file is kept under the place behind the
+ * host's, which is no host.
  */
 static const void *key_of(const struct look *look)
 {
@@ -201,11 +219,14 @@ static int open_name(struct site *site, const struct settings *settings, const s
 			return 0;
 		}
 		if (errno != EMFILE || !cache_release_fd(&site->cache))
-			return status_of(site, site->name, errno);
+			return status_of(site, settings->root, errno);
 	}
 }
 
-/* Puts the name for look's path into site->name, with more behind it. False: it is too long to exist. */
+/*
+ * Puts the name for look's path into site->name, with more behind it. False: it is too long to
+ * exist.
+ */
 static bool set_name(struct site *site, const struct look *look, const char *more)
 {
 	size_t len, more_len = strlen(more);
@@ -227,7 +248,7 @@ static int open_folder(struct site *site, const struct look *look)
 		return 404;
 	fd = root_open_file(look->settings->root, site->name);
 	if (fd < 0)
-		return status_of(site, site->name, errno);
+		return status_of(site, look->settings->root, errno);
 	close(fd);
 	return look->settings->listing ? 0 : 403;
 }
@@ -244,8 +265,8 @@ static int open_file(struct site *site, const struct look *look, struct file **f
 }
 
 /*
- * An index file is sent as what is said of its own path has it. It is kept as the folder's; but where not the same
- * clients may have it as the folder, it is asked each time who they are.
+ * An index file is sent as what is said of its own path has it. It is kept as the folder's; but
+ * where not the same clients may have it as the folder, it is asked each time who they are.
  */
 static int open_index_file(struct site *site, const struct look *folder, size_t turn,
 			   struct file **file_r)
@@ -332,8 +353,9 @@ static bool is_folder_of(const struct found *found, const struct look *look)
 }
 
 /*
- * One path of `try`; 404: the next one. What is said about that path holds for its file, which is kept under it: but
- * where it leads elsewhere by a `try` or `redirect` of its own, that is not followed.
+ * One path of `try`; 404: the next one. What is said about that path holds for its file, which is
+ * kept under it: but where it leads elsewhere by a `try` or `redirect` of its own, that is not
+ * followed.
  */
 static int try_path(struct site *site, const struct mu_conn *conn, struct found *found,
 		    const struct template_values *values, const char *text)

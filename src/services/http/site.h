@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A website in one worker: its rules, and what is kept ready. Answers the question what a request leads
- * to: a file, a folder to be listed, or a status.
+ * A website in one worker: its rules, and what is kept ready. Answers the question what a request
+ * leads to: a file, a folder to be listed, or a status.
  */
 #ifndef SERVICES_HTTP_SITE_H
 #define SERVICES_HTTP_SITE_H
@@ -32,7 +32,8 @@ struct site {
 	struct access_log *log; /* NULL: none */
 	int64_t now;            /* the second that date shows */
 	int64_t warned;         /* the second of the last warning of an error page */
-	bool is_listing;        /* a listing was made in this turn of the worker */
+	int64_t denied;  /* the second of the last warning of a file that may not be opened */
+	bool is_listing; /* a listing was made in this turn of the worker */
 	char date[DATE_LEN];
 	/* Of the request being looked up; nothing yields meanwhile. */
 	char path[PATH_MAX];
@@ -60,9 +61,11 @@ void site_free(struct site *site);
 void site_turn(struct site *site);
 
 /*
- * What to answer to a request with a path, whose slices are of data. 0: with found->file, or without one
- * with the list of the folder that site->name is now. Else a status. 3xx: found->settings.redirect says where to; without one it is 301 to the same
- * path with a slash behind it. -400: the path means nothing. Only GET and HEAD lead to files: 405 for the others where nothing else is said.
+ * What to answer to a request with a path, whose slices are of data. 0: with found->file, or
+ * without one with the list of the folder that site->name is now. Else a status. 3xx:
+ * found->settings.redirect says where to; without one it is 301 to the same path with a slash
+ * behind it. -400: the path means nothing. Only GET and HEAD lead to files: 405 for the others
+ * where nothing else is said.
  */
 int site_find(struct site *site, const struct mu_conn *conn, const struct request *request,
 	      const char *data, struct found *found);
@@ -70,7 +73,9 @@ int site_find(struct site *site, const struct mu_conn *conn, const struct reques
 /* To be called before the settings of a file from the cache are looked at. */
 void site_settle(struct site *site, struct found *found);
 
-/* The page for a status, with a reference for the caller; NULL: there is none, or it cannot be had. */
+/*
+ * The page for a status, with a reference for the caller; NULL: there is none, or it cannot be had.
+ */
 struct file *site_error_file(struct site *site, const struct found *found, int status);
 
 /* For template_url, in the settled found. */

@@ -3,10 +3,12 @@
 #include "services/http/template.h"
 
 #include "services/http/host.h"
+#include "services/http/octet.h"
 #include "services/http/path.h"
 
 #include <string.h>
 
+/* From PART_QUERY on: not in a path. */
 enum part { PART_TEXT = 0, PART_HOST, PART_PATH, PART_REST, PART_QUERY, PART_URI, PART_WRONG };
 
 static const char *const part_names[] = {
@@ -66,11 +68,6 @@ static const char *check_variables(const char *text)
 	return NULL;
 }
 
-static bool is_hex(char byte)
-{
-	return byte && strchr("0123456789abcdefABCDEF", byte);
-}
-
 static const char *check_text(const struct piece *piece)
 {
 	for (size_t i = 0; i < piece->len; i++) {
@@ -80,7 +77,8 @@ static const char *check_text(const struct piece *piece)
 			return "a blank is written %20";
 		if (byte < ' ' || byte >= 0x7f || strchr("\"<>\\^`|", byte))
 			return "letters that no URL has are written as %XX";
-		if (byte == '%' && (!is_hex(piece->text[i + 1]) || !is_hex(piece->text[i + 2])))
+		if (byte == '%' &&
+		    (octet_hex(piece->text[i + 1]) < 0 || octet_hex(piece->text[i + 2]) < 0))
 			return "a % is written %25";
 	}
 	return NULL;
@@ -218,8 +216,8 @@ static void put_encoded(struct sink *sink, const char *text, size_t len)
 }
 
 /*
- * A path of the client's: neither does it make a "//" at the beginning, which would name another host, nor does it
- * become a part of the host before it.
+ * A path of the client's: neither does it make a "//" at the beginning, which would name another
+ * host, nor does it become a part of the host before it.
  */
 static void put_path(struct sink *sink, const char *path, size_t len)
 {
@@ -256,48 +254,60 @@ static void put_host(struct sink *sink, const char *host, size_t len)
 	}
 }
 
-static void rest_of(const struct template_values *values, const char **rest_r, size_t *len_r)
+/*
+ * What the client sent for a piece, in {uri} the path; of PART_TEXT the text itself. NULL: nothing
+ * stands for it.
+ */
+static const char *value_of(const struct piece *piece, const struct template_values *values,
+			    size_t *len_r)
 {
-	size_t skip = values->prefix_len < values->path_len ? values->prefix_len : values->path_len;
+	size_t skip = 0;
 
-	*rest_r = values->path + skip;
+	switch (piece->part) {
+	case PART_TEXT:
+		*len_r = piece->len;
+		return piece->text;
+	case PART_HOST:
+		*len_r = host_cut(values->host, values->host_len);
+		return *len_r ? values->host : NULL;
+	case PART_REST:
+		skip = values->prefix_len < values->path_len ? values->prefix_len
+							     : values->path_len;
+		break;
+	case PART_QUERY:
+		*len_r = values->query_len;
+		return values->query;
+	case PART_PATH:
+	case PART_URI:
+		break;
+	case PART_WRONG:
+		return NULL;
+	}
 	*len_r = values->path_len - skip;
+	return values->path + skip;
 }
 
 size_t template_url(const char *text, const struct template_values *values, char *out, size_t size)
 {
 	struct sink sink = { .out = out, .size = size };
-	size_t host_len = host_cut(values->host, values->host_len), rest_len;
 	struct piece piece;
-	const char *rest;
+	size_t len;
 
-	rest_of(values, &rest, &rest_len);
 	while (next_piece(&text, &piece)) {
-		switch (piece.part) {
-		case PART_TEXT:
-			put_text(&sink, piece.text, piece.len);
-			break;
-		case PART_HOST:
-			if (!host_len)
-				return 0;
-			put_host(&sink, values->host, host_len);
-			break;
-		case PART_PATH:
-			put_path(&sink, values->path, values->path_len);
-			break;
-		case PART_REST:
-			put_path(&sink, rest, rest_len);
-			break;
-		case PART_URI:
-			put_path(&sink, values->path, values->path_len);
-			put_query(&sink, values->query, values->query_len);
-			break;
-		case PART_QUERY:
-			put_query(&sink, values->query, values->query_len);
-			break;
-		case PART_WRONG:
+		const char *value = value_of(&piece, values, &len);
+
+		if (!value)
 			return 0;
-		}
+		if (piece.part == PART_TEXT)
+			put_text(&sink, value, len);
+		else if (piece.part == PART_HOST)
+			put_host(&sink, value, len);
+		else if (piece.part == PART_QUERY)
+			put_query(&sink, value, len);
+		else
+			put_path(&sink, value, len);
+		if (piece.part == PART_URI)
+			put_query(&sink, values->query, values->query_len);
 	}
 	if (size)
 		out[sink.len < size ? sink.len : size - 1] = '\0';
@@ -317,7 +327,7 @@ static void add_path(struct sink *sink, const char *text, size_t len)
 static void add_host(struct sink *sink, const char *host, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		char folded = host_fold(host[i]);
+		char folded = octet_fold(host[i]);
 
 		add_path(sink, &folded, 1);
 	}
@@ -326,30 +336,18 @@ static void add_host(struct sink *sink, const char *host, size_t len)
 size_t template_path(const char *text, const struct template_values *values, char *out, size_t size)
 {
 	struct sink sink = { .out = out, .size = size };
-	size_t host_len = host_cut(values->host, values->host_len), rest_len;
 	struct piece piece;
-	const char *rest;
+	size_t len;
 
-	rest_of(values, &rest, &rest_len);
 	while (next_piece(&text, &piece)) {
-		switch (piece.part) {
-		case PART_TEXT:
-			add_path(&sink, piece.text, piece.len);
-			break;
-		case PART_HOST:
-			if (!host_len)
-				return 0;
-			add_host(&sink, values->host, host_len);
-			break;
-		case PART_PATH:
-			add_path(&sink, values->path, values->path_len);
-			break;
-		case PART_REST:
-			add_path(&sink, rest, rest_len);
-			break;
-		default:
+		const char *value = value_of(&piece, values, &len);
+
+		if (!value || piece.part >= PART_QUERY)
 			return 0;
-		}
+		if (piece.part == PART_HOST)
+			add_host(&sink, value, len);
+		else
+			add_path(&sink, value, len);
 	}
 	if (!sink.len || sink.len >= size || has_hidden(out, sink.len))
 		return 0;

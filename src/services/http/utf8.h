@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * How many bytes the character at p has, 1 to 4, and *code_r which it is. 0: the byte at p begins none
- * (RFC 3629: overlong forms, surrogates and what is cut off by `end` are none). p < end.
+ * How many bytes the character at p has, 1 to 4, and *code_r which it is. 0: the byte at p begins
+ * none (RFC 3629: overlong forms, surrogates and what is cut off by `end` are none). p < end.
  */
 static inline size_t utf8_decode(const char *p, const char *end, uint32_t *code_r)
 {

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* Values of fields; see field.h. */
+#include "services/http/field.h"
+
+#include "services/http/host.h"
+#include "services/http/octet.h"
+
+/* 1*DIGIT and nothing else: no sign, no list (RFC 9112 section 6.3). */
+static enum request_state set_length(struct request *request, const char *p, const char *end)
+{
+	uint64_t length = 0;
+
+	if (p == end)
+		return request_bad(request, 400, "empty Content-Length");
+	for (; p < end; p++) {
+		if (!octet_is(*p, OCTET_DIGIT))
+			return request_bad(request, 400, "Content-Length is no number");
+		if (__builtin_mul_overflow(length, 10, &length) ||
+		    __builtin_add_overflow(length, (uint64_t)(*p - '0'), &length))
+			return request_bad(request, 400, "Content-Length is out of range");
+	}
+	request->length = length;
+	return REQUEST_DONE;
+}
+
+/*
+ * RFC 9112 sections 6.1, 6.3 and 7.1: chunked and nothing else is implemented here. Where chunked
+ * is the last of several, the others are what is unknown. Empty elements are not passed over as
+ * elsewhere: a party in front that takes the whole value for one word would see other content than
+ * we do.
+ */
+static enum request_state set_coding(struct request *request, const char *p, const char *end)
+{
+	const char *from = p, *to = p;
+	int codings = 0, chunked = 0;
+
+	if (octets_are(p, end, "chunked")) {
+		request->chunked = true;
+		return REQUEST_DONE;
+	}
+	for (; octets_next(&p, end, &from, &to); codings++)
+		chunked += octets_are(from, to, "chunked");
+	if (to != end || !octets_are(from, to, "chunked"))
+		return request_bad(request, 400, "the last transfer coding is not chunked");
+	if (chunked > 1)
+		return request_bad(request, 400, "chunked more than once");
+	if (codings == 1)
+		return request_bad(request, 400, "empty element before chunked");
+	return request_bad(request, 501, "unknown transfer coding");
+}
+
+/* RFC 9110 section 10.1.1. */
+static enum request_state set_expectation(struct request *request, const char *p, const char *end)
+{
+	const char *from, *to;
+
+	while (octets_next(&p, end, &from, &to)) {
+		if (!octets_are(from, to, "100-continue"))
+			return request_bad(request, 417, "unknown expectation");
+		request->expects = true;
+	}
+	return REQUEST_DONE;
+}
+
+static void set_connection(struct request *request, const char *p, const char *end)
+{
+	const char *from, *to;
+
+	while (octets_next(&p, end, &from, &to)) {
+		if (octets_are(from, to, "close"))
+			request->wants_close = true;
+		else if (octets_are(from, to, "keep-alive"))
+			request->wants_keep_alive = true;
+	}
+}
+
+enum request_state field_set(struct request *request, enum request_field field, const char *data,
+			     const char *from, const char *to)
+{
+	uint32_t bit = 1U << field;
+	bool repeated = request->seen & bit;
+
+	if (repeated)
+		request->repeated |= bit;
+	else
+		request->field[field] = slice_of(data, from, to);
+	request->seen |= bit;
+	switch (field) {
+	case FIELD_HOST:
+		if (repeated)
+			return request_bad(request, 400, "more than one Host");
+		if (from < to && !host_is_valid(from, to, false))
+			return request_bad(request, 400, "invalid Host");
+		break;
+	case FIELD_CONTENT_LENGTH:
+		if (repeated)
+			return request_bad(request, 400, "more than one Content-Length");
+		return set_length(request, from, to);
+	case FIELD_TRANSFER_ENCODING:
+		if (repeated)
+			return request_bad(request, 400, "more than one Transfer-Encoding");
+		return set_coding(request, from, to);
+	case FIELD_CONNECTION:
+		set_connection(request, from, to);
+		break;
+	case FIELD_EXPECT:
+		return set_expectation(request, from, to);
+	default:
+		break;
+	}
+	return REQUEST_DONE;
+}
