@@ -39,8 +39,8 @@ int head_make(struct file *file, const struct head_values *values, int64_t now,
 	      char out[FILE_HEAD_MAX]);
 
 /*
- * For what is not a file: the lines that `nosniff` and, where the response may be kept, `expires` ask for. How many
- * bytes were written to out.
+ * For what is not a file: the lines that `nosniff` and, where the response may be kept, `expires`
+ * ask for. How many bytes were written to out.
  */
 size_t head_said(const struct settings *settings, bool may_keep, int64_t now,
 		 char out[HEAD_SAID_MAX]);

@@ -117,7 +117,7 @@ void site_turn(struct site *site)
 
 /* ----------------------------------------------------------------------------- opening files ---- */
 
-/* A site that was moved without its rights looks like this, so it is said; but clients decide how often. */
+/* A site that was moved without its rights looks so: it is said, but clients decide how often. */
 static void warn_of_denial(struct site *site, const struct root *root, int error)
 {
 	if (site->denied == site->now)
