@@ -16,7 +16,7 @@ const struct mu_directive *suggest_directive(const struct schema *schema,
 /* Adds the error for a handler that is not in the list of modules; it names them. */
 void suggest_handler(const struct schema *schema, const struct conf_node *node);
 
-/* A note on the first of several words where one name is taken: what others write there; NULL: none. */
+/* A note on the first of several words where one name is taken, as others write it; NULL: none. */
 const char *suggest_label(const char *word);
 
 /*

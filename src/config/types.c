@@ -134,7 +134,7 @@ static bool is_number_unset(const struct mu_directive *directive, const void *fi
 	return *(const int64_t *)field == 0 && !directive->dflt && directive->min > 0;
 }
 
-/* What others write where a file is meant to be, or not to be: not what somebody calls a log file. */
+/* What others write where there is no file: not what somebody calls a log file. */
 static bool is_no_file(const struct schema *schema, const struct conf_node *node, const char *word)
 {
 	if (value_enum(word, "off|no|none|false|stderr|stdout|syslog") < 0 &&

@@ -4,6 +4,7 @@
 multiplexed.
 """
 
+import contextlib
 import email.utils
 import itertools
 import os
@@ -17,17 +18,17 @@ import threading
 import time
 
 from harness import (Http, Skip, children, deadline, for_both_modes, has_sanitizers, main, status_field,
-                     wait_for)
+                     test, wait_for)
 
 LARGE = 300_000      # sent from its descriptor
 HUGE = 32 << 20      # more than the sockets on both sides hold
 PARK = "timeout { park 1min }"
 
 
-def site(case, directives="", folder="html", **options):
+def site(case, directives="", folder="html", more="", **options):
     """A server of a folder; its port and itself."""
     case.write("html/index.html", "<h1>hello</h1>\n")
-    text, port = case.service(f"http {{ root {folder}; {directives} }}", extra=PARK, **options)
+    text, port = case.service(f"http {{ root {folder}; {directives} }}", extra=f"{PARK}\n{more}", **options)
     return port, case.server(text)
 
 
@@ -123,6 +124,23 @@ def variants_that_come_change_and_go_are_noticed(case):
         replace(case.folder / "html/a.js", b"another plain text")
         assert wait_for(lambda: http.get("/a.js").body == b"another plain text", "the new text")
         assert body() == pattern(1, LARGE)
+
+
+@test
+def cached_files_leave_descriptors_to_clients_beside_many_roots(case):
+    hosts = ""
+    for number in range(90):
+        case.write(f"hosts/{number}/index.html", "hello")
+        hosts += f"host h{number}.test {{ root hosts/{number} }}\n"
+    for number in range(96):
+        case.write(f"html/{number}", b"x" * LARGE)
+    port, _ = site(case, hosts, workers=1, connections=40, more="limit { nofile 216 }")
+    with Http(port) as http:
+        for number in range(96):
+            assert http.get(f"/{number}").status == 200, number
+    with contextlib.ExitStack() as stack:
+        for number in range(40):
+            assert stack.enter_context(Http(port)).get("/0").status == 200, number
 
 
 # --------------------------------------------------------------------- what is said of files

@@ -5,6 +5,7 @@
 #include "services/http/path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,10 +17,21 @@ enum {
 	WARNING_PAUSE = 60 /* seconds between two warnings of a missing error page */
 };
 
-/* How many descriptors the cache may hold without taking any from the connections. */
+/* How many descriptors are open, or a few more: the kernel gives out the lowest number that is free. */
+static size_t fds_open(void)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 ? (size_t)fd : 0;
+}
+
+/* How many the cache may hold without taking any from the connections; the roots are open already. */
 static size_t fds_max(struct mu_worker *worker, size_t entries)
 {
-	size_t taken = (size_t)mu_worker_connections(worker) + FDS_SPARE, left = FDS_MIN;
+	size_t taken = (size_t)mu_worker_connections(worker) + fds_open() + FDS_SPARE;
+	size_t left = FDS_MIN;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > taken + FDS_MIN)
