@@ -27,11 +27,8 @@ static struct temp_folder folder;
 static struct mu_worker worker;
 static struct mu_conn conn;
 static struct response response;
-static struct {
-	struct file file;
-	char text[16];
-} block;
-static struct file *const file = &block.file;
+static const char path[] = "/file";
+static struct file *file; /* with its path behind it */
 static char memory[HEAD_ROOM + LARGE];
 
 /* Fills the file as file_open would: size bytes, with a coding or without. */
@@ -48,7 +45,7 @@ static void set_file(int size, const char *encoding)
 	file->head_len = (uint32_t)snprintf(memory, HEAD_ROOM, "%s" TYPE "%s" OLD_DATE REST "\r\n",
 					    status, encoding);
 	memcpy(memory + file->head_len, content, (size_t)size);
-	strcpy(block.text, "/file");
+	memcpy(file->text, path, sizeof path);
 }
 
 /* The same with its content behind a descriptor. */
@@ -90,6 +87,8 @@ static void setup(void)
 				      .status = -1,
 				      .bytes = -1,
 				      .first_byte = -1 };
+	file = malloc(sizeof *file + sizeof path);
+	ck_assert_ptr_nonnull(file);
 	set_file(SMALL, "");
 }
 
@@ -98,6 +97,7 @@ static void teardown(void)
 	fake_conn_cleanup(&conn);
 	if (file->fd >= 0)
 		close(file->fd);
+	free(file);
 	temp_folder_cleanup(&folder);
 }
 

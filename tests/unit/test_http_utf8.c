@@ -66,11 +66,12 @@ START_TEST(what_is_none)
 		"\xe2\xac",
 		"\xc3\xc3",
 	};
+	static const char nul = '\0';
 	uint32_t code;
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		ck_assert_msg(decode(table[i], &code) == 0, "%zu", i);
-	ck_assert_uint_eq(utf8_decode("\0", "\0" + 1, &code), 1);
+	ck_assert_uint_eq(utf8_decode(&nul, &nul + 1, &code), 1);
 	ck_assert_uint_eq(code, 0);
 }
 END_TEST
