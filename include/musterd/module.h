@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 /* Raised whenever something below changes in a way that a compiled module would notice. */
-#define MU_ABI 2
+#define MU_ABI 3
 
 struct mu_conn;
 struct mu_worker;
@@ -67,7 +67,13 @@ enum mu_type {
 	 * const char *: as MU_PATH, a file that is appended to. The master opens it (or makes it, 0640) in a start or
 	 * reload, which is refused when it cannot, and again when the logs are reopened: see mu_output.
 	 */
-	MU_OUTPUT = 13
+	MU_OUTPUT = 13,
+	/*
+	 * struct mu_words: a program and its arguments. The program is an absolute path, or a name that is looked for in
+	 * the usual folders when it is run. Regular files among the words, by absolute path, are part of the
+	 * configuration as with MU_PATH: a script that was replaced is seen by a reload.
+	 */
+	MU_COMMAND = 14
 };
 
 struct mu_words {
@@ -124,6 +130,12 @@ void mu_error_at(struct mu_report *report, const void *item, const char *directi
 void mu_error_word(struct mu_report *report, const char *word, const char *format, ...)
 	MU_PRINTF(3, 4);
 
+/*
+ * For a module's check function: the folder that the workers will have as their /, or NULL. What they open or run
+ * after `prepare` lies below it. Does not yield.
+ */
+const char *mu_chroot(const struct mu_report *report);
+
 /* ----------------------------------------------------------------------------- the module ---- */
 
 enum {
@@ -131,6 +143,15 @@ enum {
 	MU_CLIENT_FIRST = 1 << 0,
 	/* Speaks in requests with a header: a new connection is under the header limit, not idle. */
 	MU_REQUESTS = 1 << 1,
+	/*
+	 * Accepts by itself, or has somebody accept (mu_listener): musterd takes no connections. serve is called once,
+	 * before the worker is READY, with a connection that stands for the worker itself: nothing can be read from
+	 * it or written to it, and no idle limit counts, but it can wait, start tasks and children. The worker is
+	 * READY when serve calls mu_ready, and ends when serve returns: MU_DONE in order, anything else as a failure.
+	 */
+	MU_TENDS = 1 << 2,
+	/* Calls mu_connect or mu_peer_name: what the names need is read before a chroot. */
+	MU_NAMES = 1 << 3,
 };
 
 /* What serve returns. */
@@ -185,7 +206,22 @@ struct mu_module {
 	 * yield, or between them. Must not wait. May be NULL.
 	 */
 	void (*wake)(void *state);
+
+	/*
+	 * Called once, on behalf of no connection, when the worker is told to finish: those who wait for something
+	 * other than their client can be woken (mu_notify). Must not wait. May be NULL.
+	 */
+	void (*drain)(void *state);
+
+	/* How many connections a worker holds where the configuration does not say; 0: 1. */
+	int connections;
 };
+
+/*
+ * A module that is loaded from a file has it under this name:
+ *     const struct mu_module musterd_module = { .abi = MU_ABI, ... };
+ */
+#define MU_MODULE_SYMBOL "musterd_module"
 
 /* ---------------------------------------------------------------------------- reading ---- */
 
@@ -324,6 +360,129 @@ bool mu_is_ready(const struct mu_worker *worker);
 /* Memory that lives until serve returns, zeroed, aligned for anything; NULL with ENOMEM. */
 void *mu_alloc(struct mu_conn *conn, size_t size);
 
+/* ---------------------------------------------------------------------------- tasks ---- */
+
+/*
+ * A second coroutine within the connection: runs task(conn, arg) until it waits for the first time, then beside the
+ * caller, in direct workers too. When serve returns, its tasks are waited for. Of one connection at most one may wait
+ * for input and one for output at the same time (-1 with EBUSY). A task may start others. -1 with ENOMEM:
+ * nothing was run.
+ */
+int mu_go(struct mu_conn *conn, void (*task)(struct mu_conn *conn, void *arg), void *arg);
+
+/* Waits until all other tasks of the connection have ended. 0 or -1. May yield. */
+int mu_join(struct mu_conn *conn);
+
+/*
+ * For serve itself: each wait of the connection's tasks ends with ECANCELED, the one that goes on now and all later
+ * ones; mu_join says when they are gone. Does not yield.
+ */
+void mu_cancel(struct mu_conn *conn);
+
+/*
+ * Wakes who waits in mu_wait_notify for this connection, or the next one who will: several calls before that are
+ * one. For any connection of the worker that is in serve. Does not yield.
+ */
+void mu_notify(struct mu_conn *conn);
+/*
+ * 1: notified. 0: so many milliseconds have passed (negative: no limit of that kind). -1. The idle limit does not
+ * count. May yield.
+ */
+int mu_wait_notify(struct mu_conn *conn, int64_t milliseconds);
+
+/* --------------------------------------------------------------------- the client half ---- */
+
+/*
+ * A connection of our own, for the time of this serve: to "HOST:PORT", "192.0.2.1:80", "[2001:db8::1]:443" or
+ * "unix:/PATH"; PORT is a number or the name of a service. Names are asked for without holding up other
+ * connections; several addresses are tried as in RFC 8305. All reading and writing calls work on it as on `conn`,
+ * whose limits count for it. It is closed by mu_close, or when serve returns. milliseconds: for all of
+ * it; 0: no limit of its own. NULL with errno:
+ *     EINVAL (no such address can be), ENOENT (there is no such name), EAGAIN (no name server answered),
+ *     ETIME (the time is over, ours or the kernel's), ECONNREFUSED and others of connect(2): of the last try.
+ * May yield.
+ */
+struct mu_conn *mu_connect(struct mu_conn *conn, const char *address, int64_t milliseconds);
+/* Not for the connection that serve was called with. Nobody may be waiting on it. Does not yield. */
+void mu_close(struct mu_conn *other);
+
+/* For mu_wait_fd. */
+enum { MU_READABLE = 1, MU_WRITABLE = 2 };
+/*
+ * Waits until a descriptor that is not ours (a database client's, a pipe) can do one of `events`, an end or
+ * error being both. What it can do; 0: so many milliseconds have passed (negative: no limit of that kind); -1, EBUSY
+ * when somebody waits for it already. The idle limit does not count. Not for regular files. May yield.
+ */
+int mu_wait_fd(struct mu_conn *conn, int fd, int events, int64_t milliseconds);
+
+/*
+ * The name of the client's address, by the name servers and checked by asking them for the name: written to
+ * buffer, at most size bytes. 0, or -1 with ENOENT (has none, or one that is not its), EAGAIN, ETIME. May yield.
+ */
+int mu_peer_name(struct mu_conn *conn, char *buffer, size_t size, int64_t milliseconds);
+
+/* What a child has as a standard descriptor: one of the caller's, or one of these. */
+enum {
+	MU_NULL = -1, /* /dev/null */
+	MU_PIPE = -2, /* a stream of the mu_child */
+	MU_LOG =
+		-3, /* out, err: each line is logged, at level notice, with mu_command.name in front */
+	MU_RAW =
+		-4, /* out, err: the log itself; what is written is not touched. As MU_LOG where that is syslog */
+};
+
+struct mu_command {
+	const char *file;                     /* absolute */
+	const char *const *argv, *const *env; /* each ended by NULL */
+	const char *folder;                   /* to work in; NULL: that of the worker */
+	const char *name;                     /* for the log */
+	int in, out, err;
+	/* passed on as 3, 4, ... with LISTEN_FDS, LISTEN_PID, and LISTEN_FDNAMES (sd_listen_fds(3)); blocking stays as it is */
+	const int *listen;
+	size_t listens;
+	const char *listen_name; /* of each; without ':' */
+};
+
+/* in: to be written to; out, err: to be read from; each NULL where it is no MU_PIPE. mu_close ends one early. */
+struct mu_child {
+	pid_t pid;
+	struct mu_conn *in, *out, *err;
+};
+
+/*
+ * Runs a program in a process group of its own, with default signal dispositions and nothing open but what is said
+ * here. It dies when the worker does. What it has become when serve returns is killed. The child lives as long
+ * as serve. NULL with errno: also that of the child's execve(2) or chdir(2). Does not yield.
+ */
+struct mu_child *mu_spawn(struct mu_conn *conn, const struct mu_command *command);
+/*
+ * 1: it has ended, *status_r is as wait(2) says, and stays so. 0: so many milliseconds have passed (negative: no
+ * limit of that kind). -1. The idle limit does not count. May yield.
+ */
+int mu_wait_child(struct mu_conn *conn, struct mu_child *child, int64_t milliseconds,
+		  int *status_r);
+/* Sends a signal: to the child, or to its process group. Nothing once mu_wait_child said 1. Does not yield. */
+void mu_signal_child(struct mu_child *child, int signal, bool group);
+
+/*
+ * Hands the connection's descriptor out: blocking, without time limits, to be closed by the caller. Nothing may
+ * have been read or written. The connection counts until serve returns, but only waits for other things can
+ * be done on it. -1 with errno. Does not yield.
+ */
+int mu_detach(struct mu_conn *conn);
+
+/* ---------------------------------------------------------------- for modules that tend ---- */
+
+/* From now on the worker serves: see MU_TENDS. Does not yield. */
+void mu_ready(struct mu_conn *conn);
+/* The listeners of the service, for those who accept by themselves: descriptors of the worker's. */
+size_t mu_listeners(const struct mu_worker *worker);
+int mu_listener(const struct mu_worker *worker, size_t i);
+/* `max-memory` is about this process from now on, not about the worker; 0: about the worker again. */
+void mu_measure(struct mu_worker *worker, pid_t pid);
+/* What the worker's title says of it: one short line, copied; "" nothing. */
+void mu_set_status(struct mu_worker *worker, const char *text);
+
 /* ----------------------------------------------------------------------- what is known ---- */
 
 /*
@@ -340,6 +499,8 @@ const char *mu_local(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX]);
  * AF_INET. AF_UNIX (the family alone) for a Unix socket. Its length.
  */
 socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *address_r);
+/* Our own end, in the same way; of a Unix socket with its path, if it has one. */
+socklen_t mu_local_address(const struct mu_conn *conn, struct sockaddr_storage *address_r);
 
 /* Monotonic milliseconds and wall-clock seconds, read once per turn of the worker's loop. */
 int64_t mu_now_ms(const struct mu_worker *worker);
