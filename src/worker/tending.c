@@ -18,7 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* Before the boot limit ends, of which the master knows nothing but that it has: why it will. */
+/* Before the boot limit ends, which the master sees: why, which it does not. */
 enum { WARNING_MS = 500 };
 
 /* ---- starting ---- */
@@ -118,7 +118,7 @@ static void turn(struct worker *worker)
 	n = epoll_wait(rt->epoll, events, EVENTS_MAX, sleep_time(worker));
 	runtime_tick(rt);
 	atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n && !worker->tending.over; i++) {
 		if (event_is_connection(&events[i]))
 			runtime_event(events[i].data.ptr, events[i].events);
 		else if (events[i].data.u64 == EVENT_TERM)
