@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -163,10 +164,20 @@ static void listen_to_it(struct mu_conn *conn, void *arg)
 			;
 }
 
+/*
+ * What it has started and left behind would go on with the listeners, beside its successor. It can be found as
+ * long as the child has ended and has not been waited for: until then the number of its group is its own.
+ */
 static void wait_for_its_end(struct mu_conn *conn, void *arg)
 {
 	struct program *program = arg;
+	int pidfd = (int)syscall(SYS_pidfd_open, program->child->pid, 0);
 
+	if (pidfd >= 0) {
+		if (mu_wait_fd(conn, pidfd, MU_READABLE, -1) > 0)
+			mu_signal_child(program->child, SIGKILL, true);
+		close(pidfd);
+	}
 	if (mu_wait_child(conn, program->child, -1, &program->status) <= 0)
 		return;
 	program->ended = true;
@@ -206,6 +217,13 @@ static const char *const *make_env(struct program *program)
 			   program->conf->watchdog_ms ? 2 : 1);
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
 static int start_it(struct program *program)
 {
 	int output = program->conf->output ? MU_RAW : MU_LOG;
@@ -214,7 +232,7 @@ static int start_it(struct program *program)
 		.argv = program->command.argv,
 		.env = make_env(program),
 		.folder = program->conf->command.folder,
-		.name = program->command.argv[0],
+		.name = base_name(program->command.argv[0]),
 		.in = MU_NULL,
 		.out = output,
 		.err = output,
