@@ -109,8 +109,7 @@ void ucspi_look_up(struct ucspi *ucspi, struct mu_conn *conn)
 	struct sockaddr_storage remote;
 
 	mu_peer_address(conn, &remote);
-	name[0] = '\0';
-	if (remote.ss_family == AF_UNIX || LOOKUP_MS)
+	if (remote.ss_family == AF_UNIX || mu_peer_name(conn, name, sizeof(name), LOOKUP_MS) < 0)
 		return;
 	add(ucspi, "TCPREMOTEHOST=%s", name);
 	if (remote.ss_family == AF_INET6)
