@@ -376,7 +376,10 @@ void *mu_alloc(struct mu_conn *conn, size_t size);
  */
 int mu_go(struct mu_conn *conn, void (*task)(struct mu_conn *conn, void *arg), void *arg);
 
-/* Waits until all other tasks of the connection have ended. 0 or -1. May yield. */
+/*
+ * Waits until all other tasks of the connection have ended, however long that takes: the limits that end their waits are
+ * enough. 0, always where serve calls it; in a task -1 with ECANCELED, or EDEADLK while another task waits so. May yield.
+ */
 int mu_join(struct mu_conn *conn);
 
 /*
@@ -423,7 +426,8 @@ int mu_wait_fd(struct mu_conn *conn, int fd, int events, int64_t milliseconds);
 
 /*
  * The name of the client's address, by the name servers and checked by asking them for the name: written to
- * buffer, at most size bytes. 0, or -1 with ENOENT (has none, or one that is not its), EAGAIN, ETIME. May yield.
+ * buffer, at most size bytes. 0, or -1 with ENOENT (has none, or one that is not its), EAGAIN, ETIME, ENOBUFS (it does
+ * not fit). May yield.
  */
 int mu_peer_name(struct mu_conn *conn, char *buffer, size_t size, int64_t milliseconds);
 
