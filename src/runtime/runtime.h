@@ -27,6 +27,7 @@
 #include "musterd/module.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum {
@@ -45,9 +46,10 @@ enum conn_state {
 	CONN_PARKED = 2,
 	CONN_SERVING = 3,
 	/* Part of a client's serve. */
-	CONN_OTHER = 4,  /* a socket of our own */
-	CONN_PIPE = 5,   /* one end of a pipe of ours */
-	CONN_FOREIGN = 6 /* a descriptor that is not ours, for the time of one wait */
+	CONN_OTHER = 4,   /* a socket of our own */
+	CONN_PIPE = 5,    /* one end of a pipe of ours */
+	CONN_FOREIGN = 6, /* a descriptor that is not ours, for the time of one wait */
+	CONN_LOGGED = 7   /* a pipe whose lines are logged by the loop: child_log.c */
 };
 
 /* What can be waited for. Of these, what need not be, as far as we know, is `ready`. */
@@ -134,6 +136,7 @@ struct limits {
 
 struct conf_output;
 struct conn_slab;
+struct names;
 
 struct mu_worker {
 	/* What it is. */
@@ -149,6 +152,11 @@ struct mu_worker {
 	const struct conf_output *output; /* output[i] is written to by output_fd[i] */
 	const int *output_fd;
 	size_t outputs;
+	struct names *names; /* NULL: the module is without MU_NAMES */
+
+	/* Of the programs that its children become. */
+	const struct rlimit *program_files; /* RLIMIT_NOFILE; NULL: that of the worker */
+	int null;                           /* /dev/null; -1: is opened when it is needed */
 
 	/* Now. */
 	int64_t now; /* clock_ms() */
@@ -162,6 +170,7 @@ struct mu_worker {
 	int64_t drain_deadline;     /* clock_ms(); 0: none */
 	int64_t wake_at;            /* clock_ms(): of the module's wake; 0: nobody asked */
 	uint64_t cut;
+	bool names_missed; /* somebody asked for one without, which is in the log */
 
 	/* Multiplexed; direct while there are tasks. */
 	int epoll;
@@ -171,6 +180,7 @@ struct mu_worker {
 	struct waiter *woken, **woken_end;        /* go on in this turn, or the next */
 	struct task *task;                        /* that runs; NULL: a serve does, or nobody */
 	size_t tasks, task_places; /* how many there are, and have room in the timers */
+	size_t logged;             /* how many pipes of children the loop reads */
 	struct mu_conn *foreign;   /* whose descriptors are not ours, by `next` */
 
 	/* Memory. */
