@@ -330,12 +330,13 @@ static void resolve_block(struct check *check, struct service_conf *service)
 	if (!block)
 		return;
 	path = module_paths(context, modules, service->module, service->handler, block,
-			    &service->files);
+			    service->chroot, &service->files);
 	service->output = module_outputs(context, modules, service->module, service->handler, block,
 					 &service->outputs);
 	check_outputs(check, service);
 	if (resolver_is_live(check->resolver) &&
-	    !module_check(context, modules, service->module, service->handler, block))
+	    !module_check(context, modules, service->module, service->handler, block,
+			  service->chroot))
 		return;
 	if (resolver_files(check->resolver, path, service->files, &service->file, reason) < 0)
 		conf_error(context, &service->handler->at, "handler `%s`: %s",

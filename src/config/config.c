@@ -200,7 +200,8 @@ void *config_module_block(const struct service_conf *service, struct arena *aren
 	struct conf_context context = { .arena = arena, .errors = errors };
 	void *block = module_read(&context, modules, service->module, service->handler);
 
-	if (block && !module_check(&context, modules, service->module, service->handler, block))
+	if (block && !module_check(&context, modules, service->module, service->handler, block,
+				   service->chroot))
 		return NULL;
 	return block;
 }

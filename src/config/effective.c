@@ -6,6 +6,8 @@
  */
 #include "config/effective.h"
 
+#include "config/module.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,6 +213,19 @@ static const char *next_file(struct source *source)
 	return service->file[source->files++].identity;
 }
 
+/* Of all files that a command names. */
+static const char *next_files(struct source *source, const struct mu_words *command)
+{
+	const char *all = NULL, *one;
+
+	for (size_t i = 0; i < command->n; i++) {
+		one = module_is_file(command->word[i]) ? next_file(source) : NULL;
+		if (one)
+			all = conf_printf(source->context, "%s|%s", all ? all : "", one);
+	}
+	return all;
+}
+
 static void add_block(const struct schema_visitor *visitor, const struct conf_handler *handler);
 
 static void add_value(const struct schema_visitor *visitor, const struct mu_directive *directive,
@@ -231,6 +246,8 @@ static void add_value(const struct schema_visitor *visitor, const struct mu_dire
 		set_answer(source, answer, &value);
 	if (source->in_handler && directive->type == MU_PATH && value.text)
 		value.file = next_file(source);
+	else if (source->in_handler && directive->type == MU_COMMAND)
+		value.file = next_files(source, field);
 	grown = schema_grow(visitor->schema, values->value, values->n, 1, sizeof(*grown));
 	if (!grown)
 		return;

@@ -21,10 +21,11 @@ struct worker {
 	struct acceptor acceptor;
 	struct expiry_state expiry;
 	struct title title;
-	bool go;        /* the master said GO */
-	bool orphan;    /* the master is gone */
-	bool last_call; /* DRAIN said that the listeners go away for good */
-	bool took_all;  /* direct: nobody waited in them any more when it left them */
+	struct rlimit files; /* as it was before ours was raised */
+	bool go;             /* the master said GO */
+	bool orphan;         /* the master is gone */
+	bool last_call;      /* DRAIN said that the listeners go away for good */
+	bool took_all;       /* direct: nobody waited in them any more when it left them */
 	int64_t look_at; /* direct: when to see whether others wait for the worker that a client holds */
 	int64_t left_since, left_at; /* refusing: clients are left to a sibling, since and last */
 	bool try_accept;             /* the master asked for it */

@@ -12,6 +12,7 @@
 
 #include <bsd/stdlib.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -43,6 +44,7 @@ static void set_up_runtime(struct worker *worker)
 	rt->direct = service->connections == 1;
 	rt->direct_wait = direct_wait;
 	rt->direct_turn = direct_turn;
+	rt->null = -1;
 	worker->title = (struct title){ .service = service->name, .number = rt->number };
 }
 
@@ -88,6 +90,21 @@ static int start_module(struct worker *worker, const void *config)
 	return WORKER_EXIT_MODULE;
 }
 
+/*
+ * What worker and programs have in different ways: we need more descriptors than select(2) can count, they may use it.
+ * And a chroot need not have a /dev/null.
+ */
+static void set_up_programs(struct worker *worker)
+{
+	const struct service_conf *service = worker->args->service;
+	struct mu_worker *rt = &worker->rt;
+
+	if (service->nofile < 0 && getrlimit(RLIMIT_NOFILE, &worker->files) == 0)
+		rt->program_files = &worker->files;
+	if (service->chroot)
+		rt->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
 /* Everything before READY. 0 or an exit status. */
 static int set_up(struct worker *worker, struct arena *arena)
 {
@@ -99,6 +116,7 @@ static int set_up(struct worker *worker, struct arena *arena)
 	tzset(); /* reads its file, which a chroot hides */
 	if (!rt->refuses)
 		expiry_init(&worker->expiry, service, arc4random());
+	set_up_programs(worker);
 	rt->connections_max = privileges_open_files(service, rt->connections_max);
 	if (!rt->connections_max)
 		return WORKER_EXIT_SETUP;
