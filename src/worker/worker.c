@@ -41,11 +41,15 @@ static void set_up_runtime(struct worker *worker)
 	rt->idle = SLOT_IDLE;
 	rt->busy = SLOT_BUSY;
 	rt->connections_max = (size_t)service->connections;
-	rt->direct = service->connections == 1;
+	rt->direct = service->connections == 1 && !service_is_tended(service);
 	rt->direct_wait = direct_wait;
 	rt->direct_turn = direct_turn;
 	rt->null = -1;
-	worker->title = (struct title){ .service = service->name, .number = rt->number };
+	worker->title = (struct title){ .service = service->name,
+					.number = rt->number,
+					.tended = service_is_tended(service) };
+	if (service_is_tended(service))
+		rt->limits = (struct limits){ 0 };
 }
 
 static void set_up_refusal(struct worker *worker)
@@ -150,7 +154,7 @@ static int set_up(struct worker *worker, struct arena *arena)
 	return start_module(worker, config);
 }
 
-static void serve(struct worker *worker)
+static int serve(struct worker *worker)
 {
 	struct mu_worker *rt = &worker->rt;
 
@@ -162,23 +166,24 @@ static void serve(struct worker *worker)
 	while (!worker->go && !rt->draining)
 		control_wait(worker);
 	if (!worker->go)
-		return;
+		return 0;
 	if (!rt->draining)
 		slot_set_state(rt->slot, rt->idle, rt->now);
 	if (rt->direct)
 		run_direct(worker);
 	else
 		run_multiplexed(worker);
+	return 0;
 }
 
-static void leave(struct worker *worker)
+static void leave(struct worker *worker, bool in_order)
 {
 	struct mu_worker *rt = &worker->rt;
 
 	if (rt->module->stop)
 		rt->module->stop(rt->state);
 	slot_set_state(rt->slot, SLOT_GONE, rt->now);
-	if (!worker->orphan)
+	if (in_order && !worker->orphan)
 		record_send(worker->args->control, RECORD_GOODBYE,
 			    worker->took_all ? RECORD_LAST_CALL : 0, (int64_t)rt->cut, -1);
 }
@@ -201,8 +206,8 @@ int worker_main(const struct worker_args *args)
 	slot_set_state(worker.rt.slot, SLOT_STARTING, worker.rt.now);
 	status = set_up(&worker, arena);
 	if (!status) {
-		serve(&worker);
-		leave(&worker);
+		status = worker.title.tended ? run_tending(&worker) : serve(&worker);
+		leave(&worker, !status);
 	}
 	if (worker.rt.epoll >= 0)
 		runtime_cleanup(&worker.rt);
