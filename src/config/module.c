@@ -131,8 +131,10 @@ bool module_check(struct conf_context *context, const struct mu_module *const *m
 	struct mu_report report = { &schema, module, handler, block };
 	size_t before = context->errors->total;
 
+	conf_step(context, "the check of module %s", module->name);
 	if (module->check)
 		module->check(block, &report);
+	conf_step(context, NULL);
 	return context->errors->total == before;
 }
 
