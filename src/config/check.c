@@ -331,8 +331,8 @@ static bool read_block(struct check *check, struct service_conf *service, void *
 	conf_step(context, "the table of module %s", module->name);
 	*config_r = module_read(context, modules, module, handler);
 	if (*config_r) {
-		block_r->path =
-			module_paths(context, modules, module, handler, *config_r, &block_r->paths);
+		block_r->path = module_paths(context, modules, module, handler, *config_r,
+					     service->chroot, &block_r->paths);
 		block_r->output = module_outputs(context, modules, module, handler, *config_r,
 						 &block_r->outputs);
 	}
@@ -367,7 +367,8 @@ static void resolve_block(struct check *check, struct service_conf *service,
 	service->output = block.output;
 	service->outputs = block.outputs;
 	check_outputs(check, service);
-	if (live && !module_check(context, modules, service->module, service->handler, config))
+	if (live && !module_check(context, modules, service->module, service->handler, config,
+				  service->chroot))
 		return;
 	if (resolver_files(check->resolver, block.path, service->files, &service->file, reason) < 0)
 		conf_error(context, &service->handler->at, "handler `%s`: %s",

@@ -6,6 +6,8 @@
  */
 #include "config/effective.h"
 
+#include "config/module.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,6 +213,33 @@ static const char *next_file(struct source *source)
 	return service->file[source->files++].identity;
 }
 
+/* How many files a value of a module's block stands for. */
+static size_t files_of(const struct mu_directive *directive, const void *field)
+{
+	const struct mu_words *command = field;
+	size_t n = 0;
+
+	if (directive->type == MU_PATH)
+		return *(const char *const *)field != NULL;
+	if (directive->type == MU_COMMAND)
+		for (size_t i = 0; i < command->n; i++)
+			n += module_is_file(command->word[i]);
+	return n;
+}
+
+/* Of the n files that come next. */
+static const char *next_files(struct source *source, size_t n)
+{
+	const char *all = NULL, *one;
+
+	for (; n > 0; n--) {
+		one = next_file(source);
+		if (one)
+			all = conf_printf(source->context, "%s|%s", all ? all : "", one);
+	}
+	return all;
+}
+
 static void add(const struct schema_visitor *visitor, const struct effective_value *value);
 static void add_block(const struct schema_visitor *visitor, const struct conf_handler *handler);
 
@@ -229,8 +258,8 @@ static void add_value(const struct schema_visitor *visitor, const struct mu_dire
 	value.text = value.shown = take_any(source);
 	if (answer)
 		set_answer(source, answer, &value);
-	if (source->in_handler && directive->type == MU_PATH && value.text)
-		value.file = next_file(source);
+	if (source->in_handler)
+		value.file = next_files(source, files_of(directive, field));
 	add(visitor, &value);
 	if ((int)directive->type == CONF_HANDLER)
 		add_block(visitor, field);
@@ -262,9 +291,8 @@ static void add_object(const struct schema_visitor *visitor, const struct conf_o
 	for (size_t i = 0; i < object->values; i++) {
 		const struct conf_value *of = &object->value[i];
 
-		value = (struct effective_value){ of->name, of->text, of->text, NULL };
-		if (of->files)
-			value.file = next_file(source);
+		value = (struct effective_value){ of->name, of->text, of->text,
+						  next_files(source, of->files) };
 		add(visitor, &value);
 	}
 }
@@ -363,7 +391,7 @@ static void add_block_value(const struct schema_visitor *visitor,
 		return;
 	schema_print_value(directive, field, block->source.out);
 	text = take_any(&block->source);
-	grown[block->n++] = (struct conf_value){ name, text, directive->type == MU_PATH && text };
+	grown[block->n++] = (struct conf_value){ name, text, files_of(directive, field) };
 	block->value = grown;
 }
 

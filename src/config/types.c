@@ -219,6 +219,31 @@ static void parse_words(const struct schema *schema, const struct mu_directive *
 	*words = (struct mu_words){ words->n + more, word };
 }
 
+/*
+ * Not from the including file's folder: the program runs in a folder of its own, and perhaps below another root. So a
+ * relative path would mean something else to everybody.
+ */
+static void parse_command(const struct schema *schema, const struct mu_directive *directive,
+			  const struct conf_node *node, void *field)
+{
+	const char *program = node->words > 1 ? node->word[1] : NULL;
+
+	(void)directive;
+	if (!program)
+		conf_error(schema->context, &node->at, "`%s` needs a program and its arguments",
+			   node->word[0]);
+	else if (!*program)
+		conf_error(schema->context, &node->word_at[1], "`%s`: the program has no name",
+			   node->word[0]);
+	else if (*program != '/' && strchr(program, '/'))
+		conf_error(
+			schema->context, &node->word_at[1],
+			"`%s` wants a program by its absolute path or by its name alone, not `%s`",
+			node->word[0], program);
+	else
+		*(struct mu_words *)field = (struct mu_words){ node->words - 1, node->word + 1 };
+}
+
 static bool is_line_length(const struct schema *schema, const struct mu_directive *directive,
 			   const struct conf_node *node)
 {
@@ -632,6 +657,7 @@ const struct schema_type *schema_type(int type)
 		[MU_SWITCH] = { parse_switch, print_switch, is_switch_unset },
 		[MU_LINES] = { parse_line, print_lines, is_words_unset, .repeats = true },
 		[MU_OUTPUT] = { parse_string, print_string, is_string_unset },
+		[MU_COMMAND] = { parse_command, print_words, is_words_unset },
 		[CONF_ITEMS] = { .has_block = true, .repeats = true },
 		[CONF_PLACED] = { parse_placed, print_placed, .repeats = true },
 		[CONF_MODE] = { parse_mode, print_mode },
