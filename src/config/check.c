@@ -219,7 +219,7 @@ static void resolve_workers(struct check *check, struct core_service *core,
 	service->workers_max = (int)workers->max;
 	service->spare_min = (int)spare->min;
 	service->spare_max = (int)spare->max;
-	if (!spare->given || !workers->given)
+	if (!spare->given || !workers->given || core_is_tended(core))
 		return;
 	if (service->workers_min == service->workers_max)
 		conf_error(check->context, at,
@@ -230,6 +230,39 @@ static void resolve_workers(struct check *check, struct core_service *core,
 			   (long long)spare->max, (long long)workers->max);
 	else if (spare->max == 0)
 		conf_error(check->context, at, "`spare` must be up to 1 at least");
+}
+
+static void refuse_not_tended(struct check *check, const struct core_service *core,
+			      const struct conf_node *node)
+{
+	for (; node; node = node->next) {
+		const char *why = core_why_not_tended(node->word[0]);
+
+		if (why)
+			conf_error(check->context, &node->at,
+				   "`%s` means nothing here: the handler `%s` accepts by itself, "
+				   "and %s",
+				   node->word[0], core->handler.module->name, why);
+	}
+}
+
+/*
+ * Where the module accepts by itself nobody else sees how many clients there are, when a request begins or ends,
+ * or who is idle. Only what is written is an error: all of it has defaults.
+ */
+static void check_tended(struct check *check, const struct core_service *core)
+{
+	const struct conf_node *service = core->item.node->child;
+	const struct conf_node *timeout = conf_find(service, "timeout");
+
+	refuse_not_tended(check, core, service);
+	if (timeout)
+		refuse_not_tended(check, core, timeout->child);
+	if (core->workers.min != core->workers.max)
+		conf_error(check->context, value_place(check, core, "workers"),
+			   "`workers` is one number here, or auto: the handler `%s` accepts by "
+			   "itself, and nobody else sees when more of it are needed",
+			   core->handler.module->name);
 }
 
 static void resolve_privileges(struct check *check, const struct core_service *core,
@@ -448,6 +481,8 @@ static struct service_conf *make_service(struct check *check, struct core_servic
 	resolve_listens(check, core, service);
 	resolve_socket(check, core, service);
 	resolve_workers(check, core, service);
+	if (core_is_tended(core))
+		check_tended(check, core);
 	resolve_privileges(check, core, service);
 	resolve_handler(check, core, service);
 	return service;

@@ -50,6 +50,9 @@ struct schema {
 	struct conf_context *context;
 	const struct mu_directive *top;         /* the core's table: where a directive may belong */
 	const struct mu_module *const *modules; /* ended by NULL */
+	/* For schema_print: in an item of CONF_ITEMS this name is not shown. NULL: all are. */
+	bool (*is_hidden)(const void *item, const char *name);
+	const void *item; /* that is being printed */
 };
 
 /*
