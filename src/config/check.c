@@ -429,18 +429,6 @@ static struct conf_object *resolve_module(struct check *check, struct conf_handl
 	return object;
 }
 
-static void resolve_handler(struct check *check, struct core_service *core,
-			    struct service_conf *service)
-{
-	struct conf_object *object = resolve_module(check, &core->handler);
-
-	service->module = core->handler.module;
-	service->object = object;
-	service->handler = core->handler.node;
-	if (service->module)
-		resolve_block(check, service, object);
-}
-
 /* ---------------------------------------------------------------------------------- services ---- */
 
 static void copy_values(const struct core_service *core, struct service_conf *service)
@@ -471,9 +459,14 @@ static struct service_conf *make_service(struct check *check, struct core_servic
 					 const char *name)
 {
 	struct service_conf *service = conf_alloc(check->context, sizeof(*service));
+	struct conf_object *object;
 
 	if (!service)
 		return NULL;
+	object = resolve_module(check, &core->handler);
+	service->module = core->handler.module;
+	service->object = object;
+	service->handler = core->handler.node;
 	service->name = name;
 	service->at = core->item.node->at;
 	check_name(check, service, core->item.node);
@@ -484,7 +477,8 @@ static struct service_conf *make_service(struct check *check, struct core_servic
 	if (core_is_tended(core))
 		check_tended(check, core);
 	resolve_privileges(check, core, service);
-	resolve_handler(check, core, service);
+	if (service->module)
+		resolve_block(check, service, object);
 	return service;
 }
 

@@ -228,7 +228,8 @@ void *config_module_block(const struct service_conf *service, const struct mu_mo
 	struct conf_context context = { .arena = arena, .errors = errors };
 	void *block = module_read(&context, modules, module, service->handler);
 
-	if (block && !module_check(&context, modules, module, service->handler, block))
+	if (block &&
+	    !module_check(&context, modules, module, service->handler, block, service->chroot))
 		return NULL;
 	return block;
 }

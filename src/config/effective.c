@@ -232,11 +232,8 @@ static const char *next_files(struct source *source, size_t n)
 {
 	const char *all = NULL, *one;
 
-	for (; n > 0; n--) {
-		one = next_file(source);
-		if (one)
-			all = conf_printf(source->context, "%s|%s", all ? all : "", one);
-	}
+	for (; n > 0 && (one = next_file(source)); n--)
+		all = conf_printf(source->context, "%s|%s", all ? all : "", one);
 	return all;
 }
 
