@@ -49,6 +49,12 @@ struct buffer {
 	char data[BUFFER_SIZE];
 };
 
+/* Something to be undone when serve has returned and its tasks have ended. */
+struct at_end {
+	struct at_end *next;
+	void (*run)(struct at_end *self); /* must not wait */
+};
+
 struct mu_conn {
 	struct timer timer; /* first: a timer is its connection */
 	int fd;
@@ -186,6 +192,22 @@ ssize_t conn_recv(struct mu_conn *conn, void *data, size_t len);
 void conn_release_buffer(struct mu_conn *conn);
 /* FRESH or PARKED: rests in epoll until bytes arrive, or is queued if it has some. Multiplexed. */
 void conn_rest(struct mu_conn *conn);
+
+/* -------------------------------------------------------------------------- family.c ---- */
+
+/*
+ * In the parent's serve: a connection for a connected socket or one end of a pipe (given, non-blocking; closed on
+ * failure). All reading and writing calls work on it, under the parent's limits; it is no client of the worker's.
+ * Closed by mu_close, or at the end of the parent's serve. NULL with ENOMEM.
+ */
+struct mu_conn *conn_open_other(struct mu_conn *parent, int fd, bool is_pipe);
+/*
+ * Has end->run called after serve has returned and its tasks have ended, the last one first, before others are closed.
+ * `end` is of the connection's memory (mu_alloc) or lives as long. 0 or -1 with ENOMEM.
+ */
+int conn_at_end(struct mu_conn *conn, struct at_end *end);
+/* As mu_wait_fd. To wait for several: put them into an epoll descriptor of your own and wait for that. */
+int conn_wait_fd(struct mu_conn *conn, int fd, int events, int64_t milliseconds);
 
 /* -------------------------------------------------------------------------- limits.c ---- */
 
