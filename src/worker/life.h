@@ -86,7 +86,8 @@ static inline int64_t next_look(const struct worker *worker)
 
 void run_direct(struct worker *worker);
 void run_multiplexed(struct worker *worker);
-/* The runtime's wait in direct mode (struct mu_worker). */
-int direct_wait(struct mu_conn *conn, int events, int64_t deadline);
+/* The runtime's waits in direct mode (struct mu_worker). */
+void direct_wait(struct waiter *waiter, int64_t deadline);
+void direct_turn(struct mu_worker *rt);
 
 #endif

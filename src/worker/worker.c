@@ -43,6 +43,7 @@ static void set_up_runtime(struct worker *worker)
 	rt->connections_max = (size_t)service->connections;
 	rt->direct = service->connections == 1;
 	rt->direct_wait = direct_wait;
+	rt->direct_turn = direct_turn;
 	worker->title = (struct title){ .service = service->name, .number = rt->number };
 }
 
