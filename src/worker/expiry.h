@@ -34,4 +34,10 @@ enum expiry expiry_look(struct expiry_state *expiry, struct slot *slot, int64_t 
 /* When to ask although nothing happens, for what the last request took; 0: never. */
 int64_t expiry_due(const struct expiry_state *expiry, const struct slot *slot);
 
+/*
+ * From now on the memory is that of this process, looked at regularly; 0: our own again. Where max-memory is not set
+ * nothing happens. Problems are logged.
+ */
+void expiry_measure(struct expiry_state *expiry, pid_t pid);
+
 #endif
