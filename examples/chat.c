@@ -3,9 +3,7 @@
  * A chat with rooms, in lines, among the clients of one worker. Two coroutines serve a client: one reads its lines,
  * the other writes what there is to tell it. Who does not read what it is told is sent away, and holds up nobody.
  *
- *     handler module chat
- *     workers 1
- *     timeout { idle 1h }
+ *     handler module chat;  workers 1;  timeout { idle 1h }
  *
  * Build: cc -shared -fPIC -O2 $(pkg-config --cflags musterd) -o chat.so chat.c
  */
@@ -85,7 +83,9 @@ static void obey(struct client *me, char *line)
 		me->end = "Goodbye.";
 	} else if (strcmp(command, "/who") == 0) {
 		LIST_FOREACH (other, &me->chat->clients, next)
-			tell(me, ME, "*** %s is in %s", other->name, other->room);
+			if (++n < 100)
+				tell(me, ME, "*** %s is in %s", other->name, other->room);
+		tell(me, ME, "*** %u in all", n);
 	} else if (len == 0 || len > NAME_LEN || name[len] ||
 		   (strcmp(command, "/join") != 0 && strcmp(command, "/nick") != 0)) {
 		tell(me, ME, "*** /nick NAME, /join ROOM, /who, /quit; names: a-z 0-9 _ -");
@@ -150,9 +150,8 @@ static int serve(struct mu_conn *conn, void *state)
 	me->conn = conn;
 	me->chat = state;
 	strcpy(me->room, "lobby");
-	do
-		snprintf(me->name, sizeof(me->name), "guest%u", ++me->chat->guests);
-	while (find(me->chat, me->name));
+	/* Taken by nobody: /nick knows no capitals. */
+	snprintf(me->name, sizeof(me->name), "Guest%u", ++me->chat->guests);
 	LIST_INSERT_HEAD(&me->chat->clients, me, next);
 	tell(me, ME, "*** Welcome, %s. Try /help", me->name);
 	tell(me, ROOM, "*** %s comes to %s", me->name, me->room);

@@ -120,7 +120,7 @@ static void tell_user(struct mu_conn *conn, const struct finger *finger, const c
 		if (mu_printf(conn, "Login: %s\r\nPlan:\r\n", name) == 0)
 			send_text(conn, fd);
 	} else {
-		mu_printf(conn, "%s: no such user.\r\n", is_name(name) ? name : "That");
+		mu_printf(conn, "%s: no such user.\r\n", is_name(name) ? name : "finger");
 	}
 	if (fd >= 0)
 		close(fd);

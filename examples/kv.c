@@ -7,8 +7,7 @@
  *     INCR key [by]      VALUE sum; what is not there counts as 0
  * What cannot be done is answered with ERROR and a reason.
  *
- *     handler module kv { memory 64M }
- *     workers 1
+ *     handler module kv { memory 64M };  workers 1
  *
  * Build: cc -shared -fPIC -O2 $(pkg-config --cflags musterd) -o kv.so kv.c
  */
@@ -16,7 +15,6 @@
 #include <musterd/module.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <search.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -98,7 +96,7 @@ static void increase(struct store *store, const char *key, const char *value, co
 		     struct answers *answers)
 {
 	char *end, *by_end, text[24];
-	int64_t sum;
+	long long sum;
 
 	errno = 0;
 	if (__builtin_add_overflow(strtoll(value, &end, 10), strtoll(by, &by_end, 10), &sum) ||
@@ -106,7 +104,7 @@ static void increase(struct store *store, const char *key, const char *value, co
 		say(answers, "ERROR not a number, or too large\n");
 		return;
 	}
-	snprintf(text, sizeof(text), "%" PRId64, sum);
+	snprintf(text, sizeof(text), "%lld", sum);
 	say(answers, set(store, key, text) ? "VALUE %s\n" : "ERROR full\n", text);
 }
 
@@ -160,16 +158,17 @@ static void stop(void *state)
 /* Called when something came: between commands a client is parked, and costs next to nothing. */
 static int serve(struct mu_conn *conn, void *state)
 {
-	struct answers answers = { 0 };
+	struct answers answers = { .n = 0 };
 	const char *data;
 	char *line;
 
 	for (bool first = true;; first = false) {
 		ssize_t n = (ssize_t)mu_buffered(conn, &data);
 
-		/* Answers are sent when we must wait for the rest of a line, or there is little room. */
+		/* Before a wait for the rest of a line, or short of room. Others have their turn in any case. */
 		if (n == 0 || !memchr(data, '\n', (size_t)n) || answers.n > ANSWER_MAX) {
-			if (mu_write(conn, answers.text, answers.n) < 0)
+			if (mu_write(conn, answers.text, answers.n) < 0 ||
+			    (n && mu_sleep(conn, 0) < 0))
 				return MU_DONE;
 			answers.n = 0;
 		}
