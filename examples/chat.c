@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A chat with rooms, in lines, among the clients of one worker. Two coroutines serve a client: one reads its lines,
- * the other writes what there is to tell it. Who does not read what it is told is sent away, and holds up nobody.
+ * A chat with rooms, in lines, among the clients of one worker. A coroutine reads a client's lines, another writes what
+ * it is to be told; who does not read that is sent away, and holds up nobody.
  *
  *     handler module chat;  workers 1;  timeout { idle 1h }
  *
@@ -17,28 +17,36 @@
 #include <string.h>
 #include <sys/queue.h>
 
-enum { NAME_LEN = 20, LINE_LEN = 400, QUEUE_SIZE = 16384, PACE_MS = 20 };
+enum { NAME_LEN = 20, LINE_LEN = 400, QUEUE = 16384, WORD = 60, PACE_MS = 20, GRACE_MS = 5000 };
 
 struct client {
 	LIST_ENTRY(client) next;
 	struct mu_conn *conn;
 	struct chat *chat;
 	char name[NAME_LEN + 1], room[NAME_LEN + 1];
-	const char *end; /* why it must go, or NULL */
-	size_t queued;   /* bytes of queue: what it is to be told */
-	char queue[QUEUE_SIZE];
+	bool over, writing; /* it must go; write_queue runs */
+	size_t queued;      /* bytes of queue: what it is to be told */
+	char queue[QUEUE];
 };
 
 struct chat {
 	LIST_HEAD(, client) clients;
-	unsigned guests; /* so far */
+	unsigned guests; /* so far; /nick knows no capitals, so that nobody has their names */
 };
 
-enum whom { ME, ROOM };
+/* Has a client go once it was told why. There is room for that: see tell. */
+static void dismiss(struct client *client, const char *why)
+{
+	if (client->over)
+		return;
+	client->over = true;
+	client->queued += (size_t)sprintf(client->queue + client->queued, "*** %s\r\n", why);
+	mu_notify(client->conn);
+}
 
-/* A line for a client or its room. Waits for nothing, so nobody comes or goes meanwhile. */
+/* A line for a room, or for the client itself. Waits for nothing, so nobody comes or goes meanwhile. */
 MU_PRINTF(3, 4)
-static void tell(const struct client *me, enum whom whom, const char *format, ...)
+static void tell(const struct client *me, const char *room, const char *format, ...)
 {
 	char text[LINE_LEN + 100];
 	struct client *to;
@@ -50,54 +58,45 @@ static void tell(const struct client *me, enum whom whom, const char *format, ..
 	va_end(args);
 	n = strlen(strcat(text, "\r\n"));
 	LIST_FOREACH (to, &me->chat->clients, next) {
-		if (whom == ME ? to != me : strcmp(to->room, me->room) != 0)
+		if (to->over || (room ? strcmp(to->room, room) != 0 : to != me))
 			continue;
-		if (n > QUEUE_SIZE - to->queued) {
-			to->end = "You do not read what you are told.";
+		if (to->queued + n > QUEUE - WORD) {
+			dismiss(to, "You do not read what you are told.");
 		} else {
 			memcpy(to->queue + to->queued, text, n);
 			to->queued += n;
+			mu_notify(to->conn);
 		}
-		mu_notify(to->conn);
 	}
-}
-
-static const struct client *find(const struct chat *chat, const char *name)
-{
-	const struct client *client;
-
-	LIST_FOREACH (client, &chat->clients, next)
-		if (strcmp(client->name, name) == 0)
-			break;
-	return client;
 }
 
 static void obey(struct client *me, char *line)
 {
 	char *name = line, *command = strsep(&name, " ");
 	size_t len = name ? strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") : 0;
+	bool is_name = len > 0 && len <= NAME_LEN && !name[len], is_taken = false;
 	const struct client *other;
 	unsigned n = 0;
 
+	LIST_FOREACH (other, &me->chat->clients, next)
+		is_taken |= is_name && strcmp(other->name, name) == 0;
 	if (strcmp(command, "/quit") == 0) {
-		me->end = "Goodbye.";
+		dismiss(me, "Goodbye.");
 	} else if (strcmp(command, "/who") == 0) {
 		LIST_FOREACH (other, &me->chat->clients, next)
-			if (++n < 100)
-				tell(me, ME, "*** %s is in %s", other->name, other->room);
-		tell(me, ME, "*** %u in all", n);
-	} else if (len == 0 || len > NAME_LEN || name[len] ||
-		   (strcmp(command, "/join") != 0 && strcmp(command, "/nick") != 0)) {
-		tell(me, ME, "*** /nick NAME, /join ROOM, /who, /quit; names: a-z 0-9 _ -");
-	} else if (strcmp(command, "/join") == 0) {
-		tell(me, ROOM, "*** %s goes to %s", me->name, name);
+			if (++n <= 100)
+				tell(me, NULL, "*** %s is in %s", other->name, other->room);
+		tell(me, NULL, "*** %u in all", n);
+	} else if (strcmp(command, "/join") == 0 && is_name) {
+		tell(me, me->room, "*** %s goes to %s", me->name, name);
 		strcpy(me->room, name);
-		tell(me, ROOM, "*** %s comes to %s", me->name, me->room);
-	} else if (find(me->chat, name)) {
-		tell(me, ME, "*** There is a %s already", name);
-	} else {
-		tell(me, ROOM, "*** %s is now %s", me->name, name);
+		tell(me, me->room, "*** %s comes to %s", me->name, name);
+	} else if (strcmp(command, "/nick") == 0 && is_name && !is_taken) {
+		tell(me, me->room, "*** %s is now %s", me->name, name);
 		strcpy(me->name, name);
+	} else {
+		tell(me, NULL, "*** %s/nick NAME, /join ROOM, /who, /quit",
+		     is_taken ? "Taken: " : "");
 	}
 }
 
@@ -108,7 +107,8 @@ static void listen_to(struct mu_conn *conn, void *arg)
 	char text[LINE_LEN + 1], *line;
 	ssize_t n;
 
-	while (!me->end && (n = mu_readline(conn, &line)) > 0) {
+	/* Who pastes a book does not drown the others: between two lines they have their turn. */
+	while (!me->over && (n = mu_readline(conn, &line)) > 0 && mu_sleep(conn, PACE_MS) == 0) {
 		size_t len = 0;
 
 		for (ssize_t i = 0; i < n && len < LINE_LEN; i++)
@@ -118,53 +118,56 @@ static void listen_to(struct mu_conn *conn, void *arg)
 		if (text[0] == '/')
 			obey(me, text);
 		else
-			tell(me, ROOM, "%s: %s", me->name, text);
-		/* The others have their turn to write; who pastes a book does not drown them. */
-		if (mu_sleep(conn, PACE_MS) < 0)
-			break;
+			tell(me, me->room, "%s: %s", me->name, text);
 	}
-	if (!me->end)
-		me->end = "Goodbye.";
-	mu_notify(conn);
+	dismiss(me, "Goodbye.");
 }
 
-static int write_queue(struct client *me)
+/* The coroutine that writes, while there is something. */
+static void write_queue(struct mu_conn *conn, void *arg)
 {
+	struct client *me = arg;
+
+	me->writing = true;
 	while (me->queued) {
-		ssize_t n = mu_try_write(me->conn, me->queue, me->queued, 0);
+		ssize_t n = mu_try_write(conn, me->queue, me->queued, 0);
 
 		if (n > 0)
 			memmove(me->queue, me->queue + n, me->queued -= (size_t)n);
-		else if (errno != EAGAIN || mu_wait_room(me->conn) < 0)
-			return -1;
+		else if (errno != EAGAIN || mu_wait_room(conn) < 0) {
+			me->over = true;
+			me->queued = 0;
+		}
 	}
-	return 0;
+	me->writing = false;
+	mu_notify(conn);
 }
 
 static int serve(struct mu_conn *conn, void *state)
 {
 	struct client *me = mu_alloc(conn, sizeof(*me));
+	bool is_told;
 
 	if (!me)
 		return MU_DONE;
 	me->conn = conn;
 	me->chat = state;
 	strcpy(me->room, "lobby");
-	/* Taken by nobody: /nick knows no capitals. */
 	snprintf(me->name, sizeof(me->name), "Guest%u", ++me->chat->guests);
 	LIST_INSERT_HEAD(&me->chat->clients, me, next);
-	tell(me, ME, "*** Welcome, %s. Try /help", me->name);
-	tell(me, ROOM, "*** %s comes to %s", me->name, me->room);
+	tell(me, NULL, "*** Welcome, %s. Try /help", me->name);
+	tell(me, me->room, "*** %s comes to %s", me->name, me->room);
 	if (mu_go(conn, listen_to, me) < 0)
-		me->end = "There is no memory for you.";
-	while (write_queue(me) == 0 && !me->end && mu_wait_notify(conn, -1) > 0)
-		;
-	mu_cancel(conn); /* listen_to, which may wait for a line */
-	mu_join(conn);
-	tell(me, ROOM, "*** %s has left", me->name);
+		dismiss(me, "There is no room for you.");
+	while (mu_wait_notify(conn, me->over ? GRACE_MS : -1) > 0 && !(me->over && !me->queued))
+		if (me->queued && !me->writing)
+			mu_go(conn, write_queue, me);
 	LIST_REMOVE(me, next);
-	if (me->end && mu_printf(conn, "*** %s\r\n", me->end) == 0)
-		mu_linger(conn); /* a close with lines unread would destroy it */
+	tell(me, me->room, "*** %s has left", me->name);
+	is_told = !me->queued;
+	mu_cancel(conn); /* both coroutines, whatever they wait for */
+	if (mu_join(conn) == 0 && is_told)
+		mu_linger(conn); /* a close with lines unread would destroy the last word */
 	return MU_DONE;
 }
 
@@ -173,10 +176,8 @@ static void drain(void *state)
 {
 	struct client *client;
 
-	LIST_FOREACH (client, &((struct chat *)state)->clients, next) {
-		client->end = "The server is being restarted.";
-		mu_notify(client->conn);
-	}
+	LIST_FOREACH (client, &((struct chat *)state)->clients, next)
+		dismiss(client, "The server is being restarted.");
 }
 
 static int start(struct mu_worker *worker, const void *config, void **state)
