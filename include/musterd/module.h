@@ -420,7 +420,8 @@ int mu_wait_fd(struct mu_conn *conn, int fd, int events, int64_t milliseconds);
 
 /*
  * The name of the client's address, by the name servers and checked by asking them for the name: written to
- * buffer, at most size bytes. 0, or -1 with ENOENT (has none, or one that is not its), EAGAIN, ETIME. May yield.
+ * buffer, at most size bytes. 0, or -1 with ENOENT (has none, or one that is not its), EAGAIN, ETIME, ENOBUFS (it does
+ * not fit). May yield.
  */
 int mu_peer_name(struct mu_conn *conn, char *buffer, size_t size, int64_t milliseconds);
 

@@ -134,6 +134,7 @@ struct limits {
 
 struct conf_output;
 struct conn_slab;
+struct names;
 
 struct mu_worker {
 	/* What it is. */
@@ -149,6 +150,7 @@ struct mu_worker {
 	const struct conf_output *output; /* output[i] is written to by output_fd[i] */
 	const int *output_fd;
 	size_t outputs;
+	struct names *names; /* NULL: the module is without MU_NAMES */
 
 	/* Now. */
 	int64_t now; /* clock_ms() */
@@ -162,6 +164,7 @@ struct mu_worker {
 	int64_t drain_deadline;     /* clock_ms(); 0: none */
 	int64_t wake_at;            /* clock_ms(): of the module's wake; 0: nobody asked */
 	uint64_t cut;
+	bool names_missed; /* somebody asked for one without, which is in the log */
 
 	/* Multiplexed; direct while there are tasks. */
 	int epoll;

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "runtime/names.h"
 #include "worker/life.h"
 #include "worker/module.h"
 #include "worker/orphan.h"
@@ -72,6 +73,21 @@ static void ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
+/* The files that names need, which a chroot hides. */
+static int prepare_names(struct mu_worker *rt)
+{
+	const char *reason;
+
+	if (!(rt->module->flags & MU_NAMES))
+		return 0;
+	rt->names = names_new(&names_system, &reason);
+	if (rt->names)
+		return 0;
+	log_err("cannot prepare to ask for names: %s (%s, %s)", reason, names_system.hosts,
+		names_system.resolv_conf);
+	return WORKER_EXIT_SETUP;
+}
+
 /* Everything before READY. 0 or an exit status. */
 static int set_up(struct worker *worker, struct arena *arena)
 {
@@ -89,7 +105,7 @@ static int set_up(struct worker *worker, struct arena *arena)
 	config = module_load(worker, arena);
 	if (!config || module_prepare(worker, config) < 0)
 		return WORKER_EXIT_MODULE;
-	if (privileges_drop(service) < 0)
+	if (prepare_names(rt) != 0 || privileges_drop(service) < 0)
 		return WORKER_EXIT_SETUP;
 	if (runtime_init(rt) < 0) {
 		log_err("cannot set up the event loop: %s", strerror(errno));
@@ -164,6 +180,7 @@ int worker_main(const struct worker_args *args)
 	}
 	if (worker.rt.epoll >= 0)
 		runtime_cleanup(&worker.rt);
+	names_free(worker.rt.names);
 	arena_free(arena);
 	return status;
 }
