@@ -370,7 +370,10 @@ void *mu_alloc(struct mu_conn *conn, size_t size);
  */
 int mu_go(struct mu_conn *conn, void (*task)(struct mu_conn *conn, void *arg), void *arg);
 
-/* Waits until all other tasks of the connection have ended. 0 or -1. May yield. */
+/*
+ * Waits until all other tasks of the connection have ended, however long that takes: the limits that end their waits are
+ * enough. 0, always where serve calls it; in a task -1 with ECANCELED, or EDEADLK while another task waits so. May yield.
+ */
 int mu_join(struct mu_conn *conn);
 
 /*

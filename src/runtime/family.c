@@ -98,25 +98,28 @@ static bool has_others(const struct family *family, const struct task *self)
 
 int mu_join(struct mu_conn *conn)
 {
+	struct mu_worker *worker = conn->worker;
 	struct mu_conn *client = conn_client(conn);
 	struct family *family = client->family;
-	const struct task *self = conn->worker->task;
-	int waited = 1;
+	const struct task *self = worker->task;
 
-	if (!family)
-		return 0;
 	/* Two tasks that wait for each other. Serve may wait for one that waits. */
-	if (self && family->joins) {
+	if (family && self && family->joins) {
 		errno = EDEADLK;
 		return -1;
 	}
-	while (waited > 0 && has_others(family, self)) {
+	while (family && has_others(family, self)) {
+		if (self && conn_is_cancelled(worker)) {
+			errno = ECANCELED;
+			return -1;
+		}
+		/* In serve, what ends this wait has ended theirs too. */
 		family->joins = family->joins || self;
-		waited = conn_wait_for(client, CONN_JOINED, -1);
+		conn_suspend(client, CONN_JOINED, 0);
 		if (self)
 			family->joins = false;
 	}
-	return waited > 0 ? 0 : -1;
+	return 0;
 }
 
 void mu_cancel(struct mu_conn *conn)
@@ -216,8 +219,7 @@ void family_end(struct mu_conn *conn)
 	struct family *family = conn->family;
 	struct at_end *end;
 
-	while (family->tasks)
-		conn_suspend(conn, CONN_JOINED, 0);
+	mu_join(conn);
 	while ((end = family->ends)) {
 		family->ends = end->next;
 		end->run(end);
