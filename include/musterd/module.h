@@ -357,6 +357,12 @@ bool mu_draining(const struct mu_conn *conn);
  */
 bool mu_is_ready(const struct mu_worker *worker);
 
+/*
+ * While the worker finishes: so many milliseconds until what is in flight is cut off. Negative: it does not, or there
+ * is no limit. Does not yield.
+ */
+int64_t mu_drain_left(const struct mu_worker *worker);
+
 /* Memory that lives until serve returns, zeroed, aligned for anything; NULL with ENOMEM. */
 void *mu_alloc(struct mu_conn *conn, size_t size);
 
@@ -370,7 +376,10 @@ void *mu_alloc(struct mu_conn *conn, size_t size);
  */
 int mu_go(struct mu_conn *conn, void (*task)(struct mu_conn *conn, void *arg), void *arg);
 
-/* Waits until all other tasks of the connection have ended. 0 or -1. May yield. */
+/*
+ * Waits until all other tasks of the connection have ended, however long that takes: the limits that end their waits are
+ * enough. 0, always where serve calls it; in a task -1 with ECANCELED, or EDEADLK while another task waits so. May yield.
+ */
 int mu_join(struct mu_conn *conn);
 
 /*
@@ -417,7 +426,8 @@ int mu_wait_fd(struct mu_conn *conn, int fd, int events, int64_t milliseconds);
 
 /*
  * The name of the client's address, by the name servers and checked by asking them for the name: written to
- * buffer, at most size bytes. 0, or -1 with ENOENT (has none, or one that is not its), EAGAIN, ETIME. May yield.
+ * buffer, at most size bytes. 0, or -1 with ENOENT (has none, or one that is not its), EAGAIN, ETIME, ENOBUFS (it does
+ * not fit). May yield.
  */
 int mu_peer_name(struct mu_conn *conn, char *buffer, size_t size, int64_t milliseconds);
 

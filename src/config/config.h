@@ -159,6 +159,12 @@ struct service_conf {
 
 enum { CONF_INHERIT = -2 };
 
+/* Its module accepts by itself (MU_TENDS). */
+static inline bool service_is_tended(const struct service_conf *service)
+{
+	return service->module->flags & MU_TENDS;
+}
+
 struct conf_control {
 	const char *path; /* absolute; NULL: there is none */
 	mode_t mode;

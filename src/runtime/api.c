@@ -39,7 +39,7 @@ void mu_set_limit(struct mu_conn *conn, enum mu_limit limit)
 {
 	const struct limits *limits = &conn->worker->limits;
 
-	conn_set_limit(conn, limit,
+	conn_set_limit(conn_client(conn), limit,
 		       limit == MU_HEADER    ? limits->header_ms
 		       : limit == MU_REQUEST ? limits->request_ms
 					     : 0);
@@ -57,9 +57,11 @@ bool mu_draining(const struct mu_conn *conn)
 
 void *mu_alloc(struct mu_conn *conn, size_t size)
 {
-	if (!conn->arena)
-		conn->arena = arena_new(ARENA_CHUNK);
-	return conn->arena ? arena_alloc(conn->arena, size) : NULL;
+	struct mu_conn *client = conn_client(conn);
+
+	if (!client->arena)
+		client->arena = arena_new(ARENA_CHUNK);
+	return client->arena ? arena_alloc(client->arena, size) : NULL;
 }
 
 const char *mu_peer(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX])
@@ -78,9 +80,8 @@ const char *mu_local(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX])
 	return slot_peer_text(&local, buffer);
 }
 
-socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *address_r)
+static socklen_t put_address(const struct slot_peer *peer, struct sockaddr_storage *address_r)
 {
-	const struct slot_peer *peer = &conn->peer;
 	struct sockaddr_in *in = (struct sockaddr_in *)address_r;
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address_r;
 
@@ -98,6 +99,26 @@ socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *a
 	default:
 		return sizeof(sa_family_t);
 	}
+}
+
+socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *address_r)
+{
+	return put_address(&conn->peer, address_r);
+}
+
+socklen_t mu_local_address(const struct mu_conn *conn, struct sockaddr_storage *address_r)
+{
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(address);
+	struct slot_peer local;
+
+	getsockname(conn->fd, (struct sockaddr *)&address, &len);
+	if (address.ss_family == AF_UNIX) {
+		*address_r = address;
+		return len;
+	}
+	slot_peer_set(&local, (struct sockaddr *)&address);
+	return put_address(&local, address_r);
 }
 
 int64_t mu_now_ms(const struct mu_worker *worker)
@@ -135,6 +156,13 @@ bool mu_is_ready(const struct mu_worker *worker)
 	return !worker->draining && !worker->closing;
 }
 
+int64_t mu_drain_left(const struct mu_worker *worker)
+{
+	if (!worker->draining || !worker->drain_deadline)
+		return -1;
+	return worker->drain_deadline > worker->now ? worker->drain_deadline - worker->now : 0;
+}
+
 int mu_output(struct mu_worker *worker, const char *path)
 {
 	for (size_t i = 0; path && i < worker->outputs; i++)
@@ -161,7 +189,7 @@ void mu_log(struct mu_conn *conn, enum mu_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	log_line(level, "%s: %s", slot_peer_text(&conn->peer, peer), text);
+	log_line(level, "%s: %s", slot_peer_text(&conn_client(conn)->peer, peer), text);
 }
 
 void mu_worker_log(struct mu_worker *worker, enum mu_level level, const char *format, ...)

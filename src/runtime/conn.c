@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections: their states, how they wait. Their memory is in memory.c, their time limits in limits.c,
- * what modules call on them in stream.c and api.c; which of them has something to do is found out by
- * runtime.c.
+ * Connections: their states. How they wait is in wait.c, their memory in memory.c, their time limits in limits.c,
+ * what they have beside themselves in family.c, what modules call on them in stream.c and api.c; which of them has
+ * something to do is found out by runtime.c.
  */
 #include "runtime/runtime.h"
 
+#include "base/fd.h"
+
 #include <assert.h>
 #include <errno.h>
-#include <linux/sockios.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,17 +39,44 @@ static void count_connection(struct mu_worker *worker, int by)
 
 /* ---- opening and closing ---- */
 
-struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockaddr *peer)
+struct mu_conn *conn_take(struct mu_worker *worker, enum conn_kind kind)
 {
 	struct mu_conn *conn;
 
 	if (!worker->free && memory_more_conns(worker) < 0) {
-		close(fd);
 		errno = ENOMEM;
 		return NULL;
 	}
 	conn = worker->free;
 	worker->free = conn->next;
+	conn->kind = kind;
+	conn->state = CONN_SERVING;
+	return conn;
+}
+
+void conn_put(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+	struct mu_conn **list = conn->watched ? &worker->doomed : &worker->free;
+
+	memory_put_buffer(conn);
+	/* Events of this batch may still name it, if any can: then it is reused only after the batch. */
+	memset(conn, 0, sizeof(*conn));
+	conn->fd = -1;
+	conn->worker = worker;
+	conn->next = *list;
+	*list = conn;
+}
+
+struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockaddr *peer)
+{
+	struct mu_conn *conn = conn_take(worker, CONN_CLIENT);
+
+	if (!conn) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
 	conn->fd = fd;
 	conn->state = CONN_FRESH;
 	/* Where the client speaks first the first receive is tried before any wait. */
@@ -70,159 +97,23 @@ void conn_close(struct mu_conn *conn)
 
 	assert(!conn->queued);
 	conn_set_limit(conn, MU_IDLE, 0);
-	close(conn->fd);
+	if (conn->fd >= 0)
+		close(conn->fd);
 	timer_remove(&worker->timers, &conn->timer);
-	memory_put_buffer(conn);
 	arena_free(conn->arena);
-	/* Events of this batch may still name it: it is reused only after the batch. */
-	memset(conn, 0, sizeof(*conn));
-	conn->fd = -1;
-	conn->worker = worker;
-	conn->next = worker->doomed;
-	worker->doomed = conn;
+	conn_put(conn);
 	count_connection(worker, -1);
 }
 
-/* ---- waiting ---- */
+/* ---- receiving ---- */
 
-/* Into epoll: for input always, for output only once somebody had to wait for it. */
-static int watch(struct mu_conn *conn, int events)
+int conn_stop_blocking(struct mu_conn *conn)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = conn };
-	bool out = events & CONN_OUT;
-
-	if (conn->watched && (!out || conn->watched_out))
-		return 0;
-	if (out)
-		event.events |= EPOLLOUT;
-	if (epoll_ctl(conn->worker->epoll, conn->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, conn->fd,
-		      &event) < 0) {
-		mu_log(conn, MU_WARNING, "cannot watch the connection: %s (epoll_ctl)",
-		       strerror(errno));
+	if (conn->blocking && fd_set_nonblocking(conn->fd, true) < 0)
 		return -1;
-	}
-	conn->watched = true;
-	conn->watched_out = out;
+	conn->blocking = false;
 	return 0;
 }
-
-static int suspend(struct mu_conn *conn, int events, int64_t deadline)
-{
-	struct mu_worker *worker = conn->worker;
-
-	if (events && watch(conn, events) < 0)
-		return errno;
-	conn->coroutine = worker->pool.current;
-	conn->waiting = (uint8_t)events;
-	if (deadline)
-		timer_set(&worker->timers, &conn->timer, deadline);
-	coroutine_yield(&worker->pool);
-	conn->waiting = 0;
-	conn->coroutine = NULL;
-	timer_clear(&conn->timer);
-	return conn->wake;
-}
-
-/* What we have sent and the client's side has not taken yet. */
-static int unsent(const struct mu_conn *conn)
-{
-	int bytes = 0;
-
-	return ioctl(conn->fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
-}
-
-static int wait_once(struct mu_conn *conn, int events)
-{
-	struct mu_worker *worker = conn->worker;
-	int64_t deadline;
-
-	/* Blocking code may have run on this stack for a while. */
-	if (worker->direct)
-		runtime_tick(worker);
-	deadline = conn_deadline(conn);
-	if (worker->cutting)
-		return ECANCELED;
-	if (deadline && deadline <= worker->now)
-		return ETIMEDOUT;
-	if (worker->direct)
-		return worker->direct_wait(conn, events, deadline);
-	return suspend(conn, events, deadline);
-}
-
-int conn_wait(struct mu_conn *conn, int events)
-{
-	int queued = events & CONN_OUT ? unsent(conn) : 0;
-	int error = wait_once(conn, events);
-
-	/*
-	 * The kernel calls a socket writable only when a good part of its buffer is free, which a slow
-	 * reader may not manage within the idle limit. It is idle only if it took nothing at all.
-	 */
-	while (error == ETIMEDOUT && events & CONN_OUT && !conn_limit_is_over(conn)) {
-		int before = queued;
-
-		queued = unsent(conn);
-		if (queued >= before)
-			break;
-		error = wait_once(conn, events);
-	}
-	if (error == ETIMEDOUT)
-		conn_log_limit(conn);
-	if (!error)
-		return 0;
-	errno = error;
-	return -1;
-}
-
-static void queue(struct mu_conn *conn)
-{
-	struct mu_worker *worker = conn->worker;
-
-	conn->queued = true;
-	conn->next = NULL;
-	*worker->runnable_end = conn;
-	worker->runnable_end = &conn->next;
-}
-
-int conn_pause(struct mu_conn *conn, int64_t ms)
-{
-	struct mu_worker *worker = conn->worker;
-	int64_t until = worker->now + ms, deadline = until;
-	bool limited = conn->limit_at && conn->limit_at < until;
-	int error;
-
-	if (limited)
-		deadline = conn->limit_at;
-	if (worker->cutting) {
-		error = ECANCELED;
-	} else if (worker->direct) {
-		error = worker->direct_wait(conn, 0, deadline);
-	} else if (ms == 0) {
-		queue(conn);
-		error = suspend(conn, 0, 0);
-	} else {
-		error = suspend(conn, 0, deadline);
-	}
-	if (error == ETIMEDOUT && !limited)
-		return 0;
-	if (!error)
-		return 0;
-	if (error == ETIMEDOUT)
-		conn_log_limit(conn);
-	errno = error;
-	return -1;
-}
-
-void conn_resume(struct mu_conn *conn, int wake)
-{
-	struct mu_worker *worker = conn->worker;
-
-	conn->wake = wake;
-	worker->slot->peer = conn->peer;
-	coroutine_resume(&worker->pool, conn->coroutine);
-}
-
-/* ---- receiving ---- */
 
 bool conn_may_receive(const struct mu_conn *conn)
 {
@@ -241,6 +132,8 @@ bool conn_may_receive(const struct mu_conn *conn)
 static void note_received(struct mu_conn *conn, ssize_t n, size_t room)
 {
 	conn->waited = n < 0;
+	if (conn->family && n > 0)
+		family_moved(conn);
 	if (n == 0)
 		conn->ended = true;
 	else if (n < 0 ? errno == EAGAIN : (size_t)n < room && !conn->hung_up)
@@ -256,7 +149,8 @@ ssize_t conn_recv(struct mu_conn *conn, void *data, size_t len)
 	if (waits)
 		atomic_store_explicit(&worker->slot->running_since, 0, memory_order_relaxed);
 	do
-		n = recv(conn->fd, data, len, waits ? 0 : MSG_DONTWAIT);
+		n = conn->kind == CONN_PIPE ? read(conn->fd, data, len)
+					    : recv(conn->fd, data, len, waits ? 0 : MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	note_received(conn, n, len);
 	if (waits) {
@@ -303,6 +197,9 @@ ssize_t conn_receive(struct mu_conn *conn)
 /* What is left after serve: a closed connection, or a parked one. */
 static int finish(struct mu_conn *conn, int result)
 {
+	if (conn->family)
+		family_end(conn);
+	conn->notified = false;
 	if (result != MU_PARKED || (conn->ended && !has_input(conn))) {
 		conn_close(conn);
 		return MU_DONE;
@@ -321,7 +218,7 @@ static void refuse_task(void *arg)
 	struct mu_worker *worker = conn->worker;
 
 	worker->module->refuse(conn, worker->state);
-	conn_close(conn);
+	finish(conn, MU_DONE);
 }
 
 static void serve_task(void *arg)
@@ -333,6 +230,16 @@ static void serve_task(void *arg)
 		conn_rest(conn);
 }
 
+static void queue(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+
+	conn->queued = true;
+	conn->next = NULL;
+	*worker->runnable_end = conn;
+	worker->runnable_end = &conn->next;
+}
+
 /* FRESH or PARKED: waits without a stack for bytes, or has a turn soon if it has them already. */
 void conn_rest(struct mu_conn *conn)
 {
@@ -342,7 +249,7 @@ void conn_rest(struct mu_conn *conn)
 		queue(conn);
 		return;
 	}
-	if (watch(conn, CONN_IN) < 0) {
+	if (conn_watch(conn, CONN_IN) != 0) {
 		conn_close(conn);
 		return;
 	}
@@ -384,6 +291,7 @@ static void start_task(struct mu_conn *conn, coroutine_task *task)
 	conn->state = CONN_SERVING;
 	conn->began = (uint32_t)worker->now;
 	worker->slot->peer = conn->peer;
+	worker->task = NULL;
 	coroutine_start(&worker->pool, task, conn, &failed);
 	if (failed) {
 		mu_log(conn, MU_WARNING, "closed: no memory for a stack: %s", strerror(errno));
@@ -432,7 +340,7 @@ static int wait_here(struct mu_conn *conn)
 		deadline = worker->now + worker->limits.park_ms;
 	if (worker->cutting)
 		return ECANCELED;
-	error = worker->direct_wait(conn, CONN_IN, deadline);
+	error = conn_suspend(conn, CONN_IN, deadline);
 	if (error == ETIMEDOUT)
 		conn_log_limit(conn);
 	return error;
@@ -458,5 +366,6 @@ int conn_serve_here(struct mu_conn *conn)
 	}
 	conn->state = CONN_SERVING;
 	conn->began = (uint32_t)worker->now;
+	worker->task = NULL;
 	return finish(conn, worker->module->serve(conn, worker->state));
 }

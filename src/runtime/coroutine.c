@@ -43,6 +43,7 @@ struct coroutine {
 #endif
 	void *stack;
 	struct coroutine *next_idle, *next;
+	struct coroutine *from; /* who started or resumed it last, and goes on when it yields */
 	struct coroutine_pool *pool;
 	coroutine_task *task;
 	void *arg;
@@ -75,13 +76,12 @@ static void switch_to(struct coroutine *from, struct coroutine *to)
 static void coroutine_main(struct coroutine *co)
 {
 #if WITH_ASAN
-	struct coroutine *main = co->pool->main;
-	__sanitizer_finish_switch_fiber(NULL, &main->asan_bottom, &main->asan_size);
+	__sanitizer_finish_switch_fiber(NULL, &co->from->asan_bottom, &co->from->asan_size);
 #endif
 	for (;;) {
 		co->task(co->arg);
 		co->task = NULL;
-		switch_to(co, co->pool->main);
+		switch_to(co, co->from);
 	}
 }
 
@@ -200,10 +200,12 @@ static void coroutine_put(struct coroutine_pool *pool, struct coroutine *co)
 
 bool coroutine_resume(struct coroutine_pool *pool, struct coroutine *co)
 {
-	assert(!pool->current);
+	struct coroutine *current = pool->current;
+
+	co->from = current ? current : pool->main;
 	pool->current = co;
-	switch_to(pool->main, co);
-	pool->current = NULL;
+	switch_to(co->from, co);
+	pool->current = current;
 	if (co->task)
 		return true;
 	coroutine_put(pool, co);
@@ -227,5 +229,5 @@ struct coroutine *coroutine_start(struct coroutine_pool *pool, coroutine_task *t
 
 void coroutine_yield(struct coroutine_pool *pool)
 {
-	switch_to(pool->current, pool->main);
+	switch_to(pool->current, pool->current->from);
 }

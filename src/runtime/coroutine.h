@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Coroutines: functions with a stack of their own that can stop in the middle and be resumed. They are
- * pooled: a finished one keeps its warm stack for the next task. One pool a process, no threads;
- * a coroutine is resumed only from the main stack, never from another coroutine.
+ * pooled: a finished one keeps its warm stack for the next task. One pool a process, no threads.
+ * One may start another and goes on when that waits for the first time.
  */
 #ifndef RUNTIME_COROUTINE_H
 #define RUNTIME_COROUTINE_H

@@ -53,19 +53,41 @@ void conn_set_limit(struct mu_conn *conn, enum mu_limit limit, int64_t ms)
 	conn->limit_at = ms ? worker->now + ms : 0;
 }
 
+/* The header, request or linger limit. */
+static int64_t limit_at(const struct mu_conn *conn)
+{
+	if (conn->kind == CONN_CLIENT)
+		return conn->limit_at;
+	return clock_earlier(conn->limit_at, conn->parent->limit_at);
+}
+
+static int64_t deadline_from(const struct mu_conn *conn, int64_t since)
+{
+	int64_t idle = conn->worker->limits.idle_ms;
+
+	if (!idle || conn->lingering)
+		return limit_at(conn);
+	return clock_earlier(limit_at(conn), since + idle);
+}
+
 int64_t conn_deadline(const struct mu_conn *conn)
 {
-	const struct mu_worker *worker = conn->worker;
-	int64_t idle = worker->limits.idle_ms, deadline = conn->limit_at;
+	return deadline_from(conn, conn->worker->now);
+}
 
-	if (idle && !conn->lingering && (!deadline || worker->now + idle < deadline))
-		deadline = worker->now + idle;
-	return deadline;
+int64_t conn_deadline_moved(const struct mu_conn *conn)
+{
+	const struct family *family = conn_client(conn)->family;
+	int64_t deadline = family ? deadline_from(conn, family->moved) : 0;
+
+	return deadline > conn->worker->now ? deadline : 0;
 }
 
 bool conn_limit_is_over(const struct mu_conn *conn)
 {
-	return conn->limit_at && conn->limit_at <= conn->worker->now;
+	int64_t at = limit_at(conn);
+
+	return at && at <= conn->worker->now;
 }
 
 bool conn_has_park_limit(const struct mu_conn *conn)
@@ -83,6 +105,7 @@ void conn_log_limit(struct mu_conn *conn)
 	};
 	const struct mu_worker *worker = conn->worker;
 	const struct limits *limits = &worker->limits;
+	struct mu_conn *client = conn_client(conn);
 	enum mu_limit limit = MU_IDLE;
 	bool park = conn_has_park_limit(conn);
 	char text[CLOCK_TEXT_MAX];
@@ -90,8 +113,13 @@ void conn_log_limit(struct mu_conn *conn)
 
 	if (conn->lingering)
 		return;
-	if (conn_limit_is_over(conn))
-		limit = conn->limit;
+	/* All tasks of a connection reach its limit. */
+	if (client->family && client->family->limited)
+		return;
+	if (client->family)
+		client->family->limited = true;
+	if (conn_limit_is_over(client))
+		limit = client->limit;
 	ms = limit == MU_HEADER    ? limits->header_ms
 	     : limit == MU_REQUEST ? limits->request_ms
 				   : limits->idle_ms;

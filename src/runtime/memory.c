@@ -20,7 +20,8 @@ int memory_more_conns(struct mu_worker *worker)
 
 	if (!slab)
 		return -1;
-	if (timers_reserve(&worker->timers, worker->timers.room + CONNS_PER_SLAB) < 0) {
+	/* One of its own, which may stay in the heap for a while, and one for its serve's wait. */
+	if (timers_reserve(&worker->timers, worker->timers.room + 2 * CONNS_PER_SLAB) < 0) {
 		free(slab);
 		return -1;
 	}

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "runtime/child.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -22,6 +23,12 @@ int runtime_init(struct mu_worker *worker)
 	runtime_tick(worker);
 	worker->runnable = NULL;
 	worker->runnable_end = &worker->runnable;
+	worker->woken = NULL;
+	worker->woken_end = &worker->woken;
+	worker->task = NULL;
+	worker->tasks = worker->task_places = 0;
+	worker->foreign = NULL;
+	worker->logged = 0;
 	worker->slabs = NULL;
 	worker->free = worker->doomed = NULL;
 	worker->buffers = NULL;
@@ -39,6 +46,7 @@ int runtime_init(struct mu_worker *worker)
 
 void runtime_cleanup(struct mu_worker *worker)
 {
+	fd_close(&worker->null);
 	coroutine_pool_cleanup(&worker->pool);
 	fd_close(&worker->epoll);
 	memory_free(worker);
@@ -58,7 +66,7 @@ int runtime_timeout(const struct mu_worker *worker, int64_t other)
 {
 	int64_t at = timers_next(&worker->timers);
 
-	if (worker->runnable)
+	if (worker->runnable || worker->woken)
 		return 0;
 	at = clock_earlier(clock_earlier(at, other), worker->wake_at);
 	if (!at)
@@ -76,26 +84,33 @@ void runtime_wake(struct mu_worker *worker)
 	worker->module->wake(worker->state);
 }
 
+void runtime_note(struct mu_conn *conn, uint32_t events)
+{
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+		conn->hung_up = true;
+		conn->ready |= CONN_IN;
+	}
+	if (events & EPOLLIN)
+		conn->ready |= CONN_IN;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		conn->ready |= CONN_OUT;
+}
+
 void runtime_event(struct mu_conn *conn, uint32_t events)
 {
 	if (conn->state == CONN_FREE)
 		return;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
-		conn->hung_up = true;
-		conn->ready |= CONN_IN | CONN_OUT;
+	if (conn->kind == CONN_LOGGED) {
+		child_log_event(conn);
+		return;
 	}
-	if (events & EPOLLIN)
-		conn->ready |= CONN_IN;
-	if (events & EPOLLOUT)
-		conn->ready |= CONN_OUT;
+	runtime_note(conn, events);
 	if (conn->queued)
 		return;
-	if (conn->state != CONN_SERVING) {
-		if (conn->ready & CONN_IN)
-			conn_enter(conn);
-	} else if (conn->waiting & conn->ready) {
-		conn_resume(conn, 0);
-	}
+	if (conn->state == CONN_SERVING)
+		conn_wake(conn, conn->ready, 0);
+	else if (conn->ready & CONN_IN)
+		conn_enter(conn);
 }
 
 static void run_queue(struct mu_worker *worker)
@@ -108,10 +123,20 @@ static void run_queue(struct mu_worker *worker)
 	for (; conn; conn = next) {
 		next = conn->next;
 		conn->queued = false;
-		if (conn->state == CONN_SERVING)
-			conn_resume(conn, worker->cutting ? ECANCELED : 0);
-		else
-			conn_enter(conn);
+		conn_enter(conn);
+	}
+}
+
+static void run_woken(struct mu_worker *worker)
+{
+	struct waiter *waiter = worker->woken, *next;
+
+	worker->woken = NULL;
+	worker->woken_end = &worker->woken;
+	for (; waiter; waiter = next) {
+		next = waiter->next;
+		worker->slot->peer = conn_client(waiter->conn)->peer;
+		coroutine_resume(&worker->pool, waiter->coroutine);
 	}
 }
 
@@ -122,11 +147,9 @@ static void run_timers(struct mu_worker *worker)
 	while ((timer = timers_expired(&worker->timers, worker->now))) {
 		struct mu_conn *conn = (struct mu_conn *)timer;
 
-		if (conn->queued)
-			continue;
-		if (conn->state == CONN_SERVING) {
-			conn_resume(conn, ETIMEDOUT);
-		} else {
+		if (timer->waits) {
+			waiter_wake((struct waiter *)timer, ETIMEDOUT);
+		} else if (!conn->queued) {
 			conn_log_limit(conn);
 			conn_close(conn);
 		}
@@ -137,10 +160,12 @@ void runtime_finish_turn(struct mu_worker *worker)
 {
 	struct mu_conn *conn;
 
-	if (worker->runnable)
-		run_queue(worker);
 	if (worker->timers.n && timers_next(&worker->timers) <= worker->now)
 		run_timers(worker);
+	if (worker->runnable)
+		run_queue(worker);
+	if (worker->woken)
+		run_woken(worker);
 	runtime_wake(worker);
 	while ((conn = worker->doomed)) {
 		worker->doomed = conn->next;
@@ -153,17 +178,20 @@ static void cut(struct mu_conn *conn)
 {
 	struct mu_worker *worker = conn->worker;
 
-	if (conn->state == CONN_SERVING && !conn->lingering) {
+	if (conn->state != CONN_SERVING) {
+		/* A direct worker waits for it and closes it; one in the queue comes to its serve, and no further. */
+		if (conn->waiters)
+			conn_wake(conn, -1, ECANCELED);
+		else if (!conn->queued)
+			conn_close(conn);
+		return;
+	}
+	if (conn->kind == CONN_CLIENT && !conn->lingering && !(worker->module->flags & MU_TENDS)) {
 		worker->cut++;
 		slot_count(&worker->slot->cut);
 		mu_log(conn, MU_INFO, "drain limit ran out, cut off in a request");
 	}
-	if (conn->queued)
-		return; /* run_queue tells it, in the next turn */
-	if (conn->state == CONN_SERVING)
-		conn_resume(conn, ECANCELED);
-	else
-		conn_close(conn);
+	conn_wake(conn, -1, ECANCELED);
 }
 
 void runtime_cut(struct mu_worker *worker)

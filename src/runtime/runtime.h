@@ -27,6 +27,7 @@
 #include "musterd/module.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum {
@@ -40,13 +41,44 @@ enum {
 
 enum conn_state { CONN_FREE = 0, CONN_FRESH = 1, CONN_SERVING = 2, CONN_PARKED = 3 };
 
-/* What the descriptor can do without waiting, as far as we know. */
-enum { CONN_IN = 1, CONN_OUT = 2 };
+/* Whose the descriptor is. */
+enum conn_kind {
+	CONN_CLIENT = 0,  /* accepted, or (no descriptor) that of a module that tends */
+	CONN_OTHER = 1,   /* a socket of our own, for the time of its parent's serve */
+	CONN_PIPE = 2,    /* the same with one end of a pipe */
+	CONN_FOREIGN = 3, /* not ours: for the time of one wait */
+	CONN_LOGGED = 4,  /* a pipe whose lines are logged by the loop: child_log.c */
+};
+
+/* What the descriptor can do without waiting, as far as we know; and what else can be waited for. */
+enum { CONN_IN = MU_READABLE, CONN_OUT = MU_WRITABLE, CONN_NOTIFIED = 4, CONN_JOINED = 8 };
 
 struct buffer {
 	struct buffer *next;
 	uint32_t start, end; /* data[start .. end) is unread */
 	char data[BUFFER_SIZE];
+};
+
+/*
+ * One wait, on the stack of who waits. A connection has one for each coroutine that waits for it, or for something
+ * in its place (a time, a notification, the end of tasks).
+ */
+struct waiter {
+	struct timer timer; /* first: a timer that `waits` is its waiter */
+	struct mu_conn *conn;
+	struct waiter *next;         /* of the connection; once it is woken: in worker->woken */
+	struct coroutine *coroutine; /* NULL: the process's own stack */
+	struct task *task;           /* that waits; NULL: serve itself */
+	int events;                  /* CONN_...; 0: only for its time */
+	int wake;                    /* why it goes on: 0 or an errno */
+	bool woken;
+};
+
+/* What mu_go started, on its own stack. */
+struct task {
+	struct task *next;
+	struct waiter *waiter; /* it waits */
+	bool cancelled;        /* its waits end with ECANCELED */
 };
 
 /* Something to be undone when serve has returned and its tasks have ended. */
@@ -55,13 +87,24 @@ struct at_end {
 	void (*run)(struct at_end *self); /* must not wait */
 };
 
+/* What a connection in serve has beside itself; of its arena, made when it is needed first. */
+struct family {
+	struct mu_conn *others; /* by their `next` */
+	struct task *tasks;
+	struct at_end *ends; /* the last one first */
+	int64_t moved;       /* clock_ms(): bytes of any of its connections */
+	bool joins;          /* one of the tasks is in mu_join */
+	bool limited;        /* that a limit ended has been logged */
+};
+
 struct mu_conn {
-	struct timer timer; /* first: a timer is its connection */
+	struct timer timer; /* first: a timer is its connection. FRESH and PARKED */
 	int fd;
 	uint8_t state;        /* enum conn_state */
 	uint8_t ready;        /* CONN_IN, CONN_OUT */
-	uint8_t waiting;      /* the same, while its coroutine is suspended */
-	uint8_t limit;        /* enum mu_limit in force */
+	uint8_t kind : 4;     /* enum conn_kind */
+	uint8_t limit : 3;    /* enum mu_limit in force */
+	bool notified : 1;    /* since the last mu_wait_notify */
 	bool watched : 1;     /* is in epoll */
 	bool watched_out : 1; /* for output too */
 	bool hung_up : 1; /* an end or error is behind what can be read: short reads prove nothing */
@@ -70,16 +113,20 @@ struct mu_conn {
 	bool lingering : 1;
 	bool blocking : 1; /* direct: a receive waits up to RECEIVE_MS by itself */
 	bool waited : 1;   /* ... and did so in vain: poll next */
-	int wake;          /* why the suspended coroutine goes on: 0 or an errno */
-	int64_t limit_at;  /* clock_ms() of the header, request or linger limit; 0: none */
+	uint32_t began;    /* low bits of clock_ms(): the first byte of the request being served */
+	struct slot_peer peer;
+	int64_t limit_at; /* clock_ms() of the header, request or linger limit; 0: none */
 	struct mu_worker *worker;
-	struct coroutine *coroutine;
+	struct waiter *waiters; /* who waits for it */
 	struct buffer *in;
 	struct arena *arena;
 	uintptr_t word;
-	struct mu_conn *next; /* in the free list, the doomed list or the runnable queue */
-	struct slot_peer peer;
-	uint32_t began; /* low bits of clock_ms(): the first byte of the request being served */
+	struct mu_conn
+		*next; /* in the free list, the doomed list, the runnable queue or a family */
+	union {
+		struct family *family;  /* CONN_CLIENT: if it has one */
+		struct mu_conn *parent; /* the others: the client */
+	};
 };
 
 struct limits {
@@ -89,6 +136,7 @@ struct limits {
 
 struct conf_output;
 struct conn_slab;
+struct names;
 
 struct mu_worker {
 	/* What it is. */
@@ -104,6 +152,11 @@ struct mu_worker {
 	const struct conf_output *output; /* output[i] is written to by output_fd[i] */
 	const int *output_fd;
 	size_t outputs;
+	struct names *names; /* NULL: the module is without MU_NAMES */
+
+	/* Of the programs that its children become. */
+	const struct rlimit *program_files; /* RLIMIT_NOFILE; NULL: that of the worker */
+	int null;                           /* /dev/null; -1: is opened when it is needed */
 
 	/* Now. */
 	int64_t now; /* clock_ms() */
@@ -117,13 +170,18 @@ struct mu_worker {
 	int64_t drain_deadline;     /* clock_ms(); 0: none */
 	int64_t wake_at;            /* clock_ms(): of the module's wake; 0: nobody asked */
 	uint64_t cut;
+	bool names_missed; /* somebody asked for one without, which is in the log */
 
-	/* Multiplexed. */
+	/* Multiplexed; direct while there are tasks. */
 	int epoll;
 	struct coroutine_pool pool;
 	struct timers timers;
-	struct mu_conn *runnable,
-		**runnable_end; /* have bytes or a turn to take, no event will come */
+	struct mu_conn *runnable, **runnable_end; /* have bytes already, no event will come */
+	struct waiter *woken, **woken_end;        /* go on in this turn, or the next */
+	struct task *task;                        /* that runs; NULL: a serve does, or nobody */
+	size_t tasks, task_places; /* how many there are, and have room in the timers */
+	size_t logged;             /* how many pipes of children the loop reads */
+	struct mu_conn *foreign;   /* whose descriptors are not ours, by `next` */
 
 	/* Memory. */
 	struct conn_slab *slabs;
@@ -131,8 +189,12 @@ struct mu_worker {
 	struct buffer *buffers;        /* idle ones, the one used last first */
 	size_t idle_buffers;
 
-	/* Direct: how a wait is done; it also looks at the master's socket. Given by worker/. */
-	int (*direct_wait)(struct mu_conn *conn, int events, int64_t deadline);
+	/*
+	 * Direct: how the process's own stack waits, by a poll until the waiter is woken, or by turns of the loop while
+	 * there are tasks. Both look at the master's socket. Given by worker/.
+	 */
+	void (*direct_wait)(struct waiter *waiter, int64_t deadline);
+	void (*direct_turn)(struct mu_worker *worker);
 };
 
 /* ------------------------------------------------------------------------- runtime.c ---- */
@@ -150,6 +212,8 @@ void runtime_tick(struct mu_worker *worker);
 int runtime_timeout(const struct mu_worker *worker, int64_t other);
 /* Calls the module's wake, if that is due. */
 void runtime_wake(struct mu_worker *worker);
+/* What events of epoll or poll say of the descriptor. */
+void runtime_note(struct mu_conn *conn, uint32_t events);
 /* One event of a connection. */
 void runtime_event(struct mu_conn *conn, uint32_t events);
 /* After a batch of events: the runnable, the timers, the doomed. */
@@ -158,6 +222,12 @@ void runtime_finish_turn(struct mu_worker *worker);
 void runtime_cut(struct mu_worker *worker);
 
 /* ---------------------------------------------------------------------------- conn.c ---- */
+
+/* The connection that serve was called with: itself, or its parent. */
+static inline struct mu_conn *conn_client(const struct mu_conn *conn)
+{
+	return conn->kind == CONN_CLIENT ? (struct mu_conn *)(uintptr_t)conn : conn->parent;
+}
 
 /* A connection for an accepted descriptor (given; closed on failure), FRESH. NULL with ENOMEM. */
 struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockaddr *peer);
@@ -168,16 +238,10 @@ void conn_refuse(struct mu_conn *conn);
 /* Serves once on this very stack. MU_DONE (the connection is closed) or MU_PARKED. Direct. */
 int conn_serve_here(struct mu_conn *conn);
 void conn_close(struct mu_conn *conn);
-
-/*
- * In serve: waits until the descriptor can do one of `events`, a limit ends, or the drain limit. 0, or -1
- * with ETIMEDOUT (logged), ECANCELED.
- */
-int conn_wait(struct mu_conn *conn, int events);
-/* In serve: lets `milliseconds` pass (0: others have a turn). 0 or -1 with ETIMEDOUT, ECANCELED. */
-int conn_pause(struct mu_conn *conn, int64_t milliseconds);
-/* The coroutine waits: go on, with 0 or an errno as the outcome of its wait. */
-void conn_resume(struct mu_conn *conn, int wake);
+/* A struct for something else than a client: SERVING, to be filled in. NULL with ENOMEM. */
+struct mu_conn *conn_take(struct mu_worker *worker, enum conn_kind kind);
+/* It goes back, with its buffer; the descriptor is left alone. */
+void conn_put(struct mu_conn *conn);
 
 /* Receives into the buffer once. Count, 0 at the end, -1 with EAGAIN, ENOBUFS (full), ENOMEM, ... */
 ssize_t conn_receive(struct mu_conn *conn);
@@ -188,10 +252,43 @@ ssize_t conn_receive(struct mu_conn *conn);
 bool conn_may_receive(const struct mu_conn *conn);
 /* recv(2), and what it says of the connection. */
 ssize_t conn_recv(struct mu_conn *conn, void *data, size_t len);
+/* Direct: receives do not wait by themselves any more. 0 or -1 with errno. */
+int conn_stop_blocking(struct mu_conn *conn);
 /* The input buffer goes back if it is empty. */
 void conn_release_buffer(struct mu_conn *conn);
 /* FRESH or PARKED: rests in epoll until bytes arrive, or is queued if it has some. Multiplexed. */
 void conn_rest(struct mu_conn *conn);
+
+/* ---------------------------------------------------------------------------- wait.c ---- */
+
+/* Into epoll: for input always, for output only once somebody has to wait for it. 0 or an errno. */
+int conn_watch(struct mu_conn *conn, int events);
+/*
+ * In serve: waits until the descriptor can do one of `events`, a limit ends, or the drain limit. 0, or -1
+ * with ETIMEDOUT (logged), ECANCELED.
+ */
+int conn_wait(struct mu_conn *conn, int events);
+/*
+ * In serve: waits for one of `events` (CONN_...; 0: for the time alone), so many milliseconds (negative: no limit of
+ * that kind), without the idle limit. 1: it came. 0: the time has passed. -1 with ETIMEDOUT (logged), ECANCELED.
+ */
+int conn_wait_for(struct mu_conn *conn, int events, int64_t milliseconds);
+/* In serve: lets `milliseconds` pass (0: others have a turn). 0 or -1 with ETIMEDOUT, ECANCELED. */
+int conn_pause(struct mu_conn *conn, int64_t milliseconds);
+/*
+ * Waits for one of `events`, as long as it takes or until the deadline (clock_ms(); 0: none). 0, ETIMEDOUT or what
+ * else the waiter was woken with.
+ */
+int conn_suspend(struct mu_conn *conn, int events, int64_t deadline);
+/* Must what runs now end, because of the drain limit or mu_cancel? */
+static inline bool conn_is_cancelled(const struct mu_worker *worker)
+{
+	return worker->cutting || (worker->task && worker->task->cancelled);
+}
+/* It goes on, in this turn or the next, with 0 or an errno as the outcome of its wait. */
+void waiter_wake(struct waiter *waiter, int wake);
+/* The same with all of the connection's that wait for one of `events`, or (-1) for anything. */
+void conn_wake(struct mu_conn *conn, int events, int wake);
 
 /* -------------------------------------------------------------------------- family.c ---- */
 
@@ -208,6 +305,10 @@ struct mu_conn *conn_open_other(struct mu_conn *parent, int fd, bool is_pipe);
 int conn_at_end(struct mu_conn *conn, struct at_end *end);
 /* As mu_wait_fd. To wait for several: put them into an epoll descriptor of your own and wait for that. */
 int conn_wait_fd(struct mu_conn *conn, int fd, int events, int64_t milliseconds);
+/* Serve has returned: waits for its tasks, and undoes what it had beside itself. */
+void family_end(struct mu_conn *conn);
+/* Bytes of a connection with a family have moved. */
+void family_moved(struct mu_conn *conn);
 
 /* -------------------------------------------------------------------------- limits.c ---- */
 
@@ -215,6 +316,10 @@ int conn_wait_fd(struct mu_conn *conn, int fd, int events, int64_t milliseconds)
 void conn_set_limit(struct mu_conn *conn, enum mu_limit limit, int64_t ms);
 /* When the wait that begins now must end, by the limits in force; 0: never. */
 int64_t conn_deadline(const struct mu_conn *conn);
+/*
+ * The same for one that reached its idle limit, if its family has moved bytes meanwhile; 0: it has not.
+ */
+int64_t conn_deadline_moved(const struct mu_conn *conn);
 /* The header, request or linger limit has passed, as against the idle one. */
 bool conn_limit_is_over(const struct mu_conn *conn);
 /* It is parked, and a direct worker waits for it for less than its idle limit. */

@@ -2,8 +2,6 @@
 /* The reading and writing calls of musterd/module.h. They wait in conn.c and know nothing of modes. */
 #include "runtime/runtime.h"
 
-#include "base/fd.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,6 +130,14 @@ ssize_t mu_readline(struct mu_conn *conn, char **line_r)
 
 /* ---- writing ---- */
 
+static void note_sent(struct mu_conn *conn, ssize_t n)
+{
+	if (n < 0 && errno == EAGAIN)
+		conn->ready &= (uint8_t)~CONN_OUT;
+	else if (conn->family)
+		family_moved(conn);
+}
+
 static ssize_t send_once(struct mu_conn *conn, const struct iovec *piece, int n, unsigned flags)
 {
 	int send_flags = MSG_NOSIGNAL | MSG_DONTWAIT | (flags & MU_MORE ? MSG_MORE : 0);
@@ -144,11 +150,11 @@ static ssize_t send_once(struct mu_conn *conn, const struct iovec *piece, int n,
 		return -1;
 	}
 	do
-		sent = n == 1 ? send(conn->fd, piece->iov_base, piece->iov_len, send_flags)
-			      : sendmsg(conn->fd, &msg, send_flags);
+		sent = conn->kind == CONN_PIPE ? writev(conn->fd, piece, n)
+		       : n == 1 ? send(conn->fd, piece->iov_base, piece->iov_len, send_flags)
+				: sendmsg(conn->fd, &msg, send_flags);
 	while (sent < 0 && errno == EINTR);
-	if (sent < 0 && errno == EAGAIN)
-		conn->ready &= (uint8_t)~CONN_OUT;
+	note_sent(conn, sent);
 	return sent;
 }
 
@@ -219,9 +225,8 @@ ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 	ssize_t n;
 
 	/* sendfile(2) has no flag for this call alone. */
-	if (conn->blocking && fd_set_nonblocking(conn->fd, true) < 0)
+	if (conn_stop_blocking(conn) < 0)
 		return -1;
-	conn->blocking = false;
 	if (!(conn->ready & CONN_OUT)) {
 		errno = EAGAIN;
 		return -1;
@@ -229,8 +234,7 @@ ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 	do
 		n = sendfile(conn->fd, fd, &offset, len);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
-		conn->ready &= (uint8_t)~CONN_OUT;
+	note_sent(conn, n);
 	return n;
 }
 

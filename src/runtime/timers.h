@@ -6,12 +6,14 @@
 #ifndef RUNTIME_TIMERS_H
 #define RUNTIME_TIMERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct timer {
 	int64_t deadline; /* clock_ms(); 0: not set */
 	uint32_t place;   /* in the heap, from 1 on; 0: not in it */
+	bool waits;       /* for who sets it, to know whose it is */
 };
 
 struct timer_entry {

@@ -43,16 +43,25 @@ static void drain(struct worker *worker, int64_t ms, bool last_call, bool orphan
 	/* A second DRAIN may only hurry. */
 	if (!rt->draining || !rt->drain_deadline || (deadline && deadline < rt->drain_deadline))
 		rt->drain_deadline = deadline;
-	if (!rt->draining)
+	if (!rt->draining) {
 		slot_set_state(rt->slot, SLOT_DRAINING, rt->now);
-	rt->draining = true;
-	worker->last_call = last_call && worker->go && !worker->acceptor.paused && !rt->refuses;
+		rt->draining = true;
+		if (rt->module->drain)
+			rt->module->drain(rt->state);
+	}
+	worker->last_call = last_call && worker->go && !worker->acceptor.paused && !rt->refuses &&
+			    !worker->title.tended;
 	/* A busy direct worker could serve those who wait, if there are any, only later. */
 	if (rt->direct && rt->connections &&
 	    (has_idle_sibling(worker) || !acceptor_has_waiting(&worker->acceptor)))
 		worker->last_call = false;
 	if (orphan || !worker->last_call)
 		acceptor_end(&worker->acceptor);
+}
+
+void control_drain(struct worker *worker, int64_t ms)
+{
+	drain(worker, ms, false, false);
 }
 
 /* The slot says whether clients may come to it. */

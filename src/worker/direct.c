@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loop of a worker that serves one connection at a time on its own stack, and the wait that its
- * connections do: a poll that also listens to the master.
+ * The loop of a worker that serves one connection at a time on its own stack, and the waits that its
+ * connections do: a poll that also listens to the master, or turns of the loop while there are tasks.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -14,20 +14,10 @@
 enum { LAST_CALL_MAX = 64 };
 
 /* Drain limit over: from now on every wait fails. */
-static bool is_cut(struct worker *worker, const struct mu_conn *conn)
+static void cut_if_over(struct mu_worker *rt)
 {
-	struct mu_worker *rt = &worker->rt;
-
-	if (!rt->draining || !rt->drain_deadline || rt->now < rt->drain_deadline)
-		return false;
-	if (!rt->cutting && conn->state == CONN_SERVING && !conn->lingering) {
-		rt->cut++;
-		slot_count(&rt->slot->cut);
-		mu_log((struct mu_conn *)(uintptr_t)conn, MU_INFO,
-		       "drain limit ran out, cut off in a request");
-	}
-	rt->cutting = true;
-	return true;
+	if (rt->draining && !rt->cutting && rt->drain_deadline && rt->now >= rt->drain_deadline)
+		runtime_cut(rt);
 }
 
 /*
@@ -51,51 +41,108 @@ static short poll_events(int events)
 		       (events & CONN_OUT ? POLLOUT : 0));
 }
 
-int direct_wait(struct mu_conn *conn, int events, int64_t deadline)
+/* When a wait in a serve has to be looked at although nothing happened; 0: never. */
+static int64_t next_look_while_serving(const struct worker *worker)
 {
+	const struct mu_worker *rt = &worker->rt;
+	int64_t at = title_due(&worker->title, title_state(worker), rt->connections);
+
+	return rt->draining && !rt->cutting ? clock_earlier(at, rt->drain_deadline) : at;
+}
+
+static void begin_sleep(struct worker *worker)
+{
+	struct mu_worker *rt = &worker->rt;
+
+	title_renew(&worker->title, title_state(worker), rt->connections, rt->now);
+	atomic_store_explicit(&rt->slot->running_since, 0, memory_order_relaxed);
+}
+
+static void end_sleep(struct worker *worker)
+{
+	struct mu_worker *rt = &worker->rt;
+
+	runtime_tick(rt);
+	atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
+}
+
+/* What the poll has found is done, in the order in which it counts. */
+static void look_at_poll(struct waiter *waiter, int64_t deadline, short found)
+{
+	struct mu_conn *conn = waiter->conn;
+	struct mu_worker *rt = conn->worker;
+
+	if (found & POLLNVAL) {
+		waiter_wake(waiter, EBADF);
+		return;
+	}
+	if (found) {
+		runtime_note(conn, (uint32_t)found);
+		waiter_wake(waiter, 0);
+		return;
+	}
+	cut_if_over(rt);
+	if (!waiter->woken && deadline && rt->now >= deadline)
+		waiter_wake(waiter, ETIMEDOUT);
+}
+
+void direct_wait(struct waiter *waiter, int64_t deadline)
+{
+	struct mu_conn *conn = waiter->conn;
 	struct worker *worker = (struct worker *)conn->worker;
 	struct mu_worker *rt = &worker->rt;
 	struct pollfd fds[2] = {
-		{ .fd = events ? conn->fd : -1, .events = poll_events(events) },
-		{ .fd = worker->orphan ? -1 : worker->args->control, .events = POLLIN },
+		{ .fd = waiter->events & (CONN_IN | CONN_OUT) ? conn->fd : -1,
+		  .events = poll_events(waiter->events) },
+		{ .fd = worker->args->control, .events = POLLIN },
 	};
 
 	if (conn->state == CONN_PARKED)
 		look_at_queue(worker);
-	for (;;) {
-		int64_t until = deadline;
+	while (!waiter->woken) {
+		int64_t until = clock_earlier(deadline, next_look_while_serving(worker));
 
-		title_renew(&worker->title, title_state(worker), rt->connections, rt->now);
-		until = clock_earlier(
-			until, title_due(&worker->title, title_state(worker), rt->connections));
 		if (conn->state == CONN_PARKED) {
 			control_expire(worker);
 			until = clock_earlier(until, expiry_due(&worker->expiry, rt->slot));
 		}
-		if (rt->draining)
-			until = clock_earlier(until, rt->drain_deadline);
-		atomic_store_explicit(&rt->slot->running_since, 0, memory_order_relaxed);
+		if (worker->orphan)
+			fds[1].fd = -1;
+		begin_sleep(worker);
 		int n = poll(fds, 2, runtime_timeout(rt, until));
-		runtime_tick(rt);
-		atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
-		if (n < 0 && errno != EINTR)
-			return errno;
+		end_sleep(worker);
+		if (n < 0 && errno != EINTR) {
+			waiter_wake(waiter, errno);
+			return;
+		}
 		runtime_wake(rt);
 		if (n > 0 && fds[1].revents)
 			control_read(worker);
-		if (worker->orphan)
-			fds[1].fd = -1;
-		if (n > 0 && fds[0].revents) {
-			if (fds[0].revents & (POLLRDHUP | POLLHUP | POLLERR))
-				conn->hung_up = true;
-			conn->ready |= (uint8_t)(conn->hung_up ? CONN_IN | CONN_OUT : events);
-			return 0;
-		}
-		if (is_cut(worker, conn))
-			return ECANCELED;
-		if (deadline && rt->now >= deadline)
-			return ETIMEDOUT;
+		if (!waiter->woken)
+			look_at_poll(waiter, deadline, n > 0 ? fds[0].revents : 0);
 	}
+}
+
+void direct_turn(struct mu_worker *rt)
+{
+	struct worker *worker = (struct worker *)rt;
+	struct epoll_event events[EVENTS_MAX];
+	int n;
+
+	/* Their siblings take the others. */
+	acceptor_disarm(&worker->acceptor);
+	begin_sleep(worker);
+	n = epoll_wait(rt->epoll, events, EVENTS_MAX,
+		       runtime_timeout(rt, next_look_while_serving(worker)));
+	end_sleep(worker);
+	for (int i = 0; i < n; i++) {
+		if (event_is_connection(&events[i]))
+			runtime_event(events[i].data.ptr, events[i].events);
+		else if (!event_is_listener(&events[i]))
+			control_read(worker);
+	}
+	cut_if_over(rt);
+	runtime_finish_turn(rt);
 }
 
 static bool serve_one(struct worker *worker, size_t listener)
@@ -141,7 +188,7 @@ static void turn(struct worker *worker)
 	atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
 	if (n > 0 && event_is_listener(&event))
 		serve_one(worker, event_listener(&event));
-	else if (n > 0)
+	else if (n > 0 && !event_is_connection(&event))
 		control_read(worker);
 	if (worker->try_accept)
 		serve_waiting(worker, 1);

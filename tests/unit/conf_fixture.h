@@ -161,8 +161,12 @@ static const struct mu_module fixture_web = {
 
 static const struct mu_module fixture_echo = { .abi = MU_ABI, .name = "echo" };
 
+static const struct mu_module fixture_tender = { .abi = MU_ABI,
+						 .name = "tender",
+						 .flags = MU_TENDS };
+
 static const struct mu_module *const fixture_modules[] = { &fixture_full, &fixture_web,
-							   &fixture_echo, NULL };
+							   &fixture_echo, &fixture_tender, NULL };
 
 /* ---------------------------------------------------------------------------------- resolver ---- */
 

@@ -76,7 +76,9 @@ static const char everything[] =
 	" limit { nofile 1024; core unlimited; as 1G } }\n"
 	"service two { listen 7007; handler echo; workers auto; user anna }\n"
 	"service three { listen 7008; handler web { root ${MU_TEST_UNSET:-/srv/www} }; workers 4 "
-	"}\n";
+	"}\n"
+	"service four { listen 7009; handler tender; workers 4; max-lifetime 1h; timeout { drain "
+	"2s } }\n";
 
 START_TEST(what_is_printed_says_the_same)
 {
