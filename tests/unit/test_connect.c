@@ -16,10 +16,14 @@
 #include <bsd/unistd.h>
 #include <dirent.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -352,7 +356,7 @@ static void set_up(void)
 	temp_folder_init(&folder);
 	temp_write(&folder, "hosts", "# empty\n");
 	temp_write(&folder, "resolv.conf", "search search.test\n");
-	fake_dns_start(&dns, zone);
+	fake_dns_start(&dns, zone, 0);
 	target = listen_on("127.0.0.1:0", 512);
 	target_port = port_of(target);
 }
@@ -890,6 +894,72 @@ START_TEST(no_descriptor_stays_open)
 }
 END_TEST
 
+/* ---- behind a chroot ---- */
+
+static void write_over(const char *file, const char *path)
+{
+	ck_assert_int_eq(mount(path, file, NULL, MS_BIND, NULL), 0);
+}
+
+/* A network and an /etc of the test's own: false where that is not permitted. */
+static bool leave_the_machine(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd;
+
+	if (geteuid() != 0 || access("/etc/resolv.conf", F_OK) < 0 ||
+	    access("/etc/hosts", F_OK) < 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0) {
+		fprintf(stderr, "skipped: no network namespace can be made: %s\n", strerror(errno));
+		return false;
+	}
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
+	close(fd);
+	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	return true;
+}
+
+START_TEST(the_machines_files_are_read_before_a_chroot)
+{
+	static const struct mu_module machine = { MU_ABI, .name = "lines",
+						  .flags = MU_CLIENT_FIRST | MU_NAMES,
+						  .serve = serve_lines };
+	struct fake_dns own;
+	char expected[64];
+	int client;
+
+	if (!leave_the_machine())
+		return;
+	close(target);
+	target = listen_on("127.0.0.1:0", 8);
+	target_port = port_of(target);
+	temp_write(&folder, "hosts", "127.0.0.1 in-hosts.example\n");
+	temp_write(&folder, "resolv.conf", "nameserver 127.0.0.1\n");
+	write_over("/etc/hosts", temp_path(&folder, "hosts"));
+	write_over("/etc/resolv.conf", temp_path(&folder, "resolv.conf"));
+	fake_dns_start(&own, zone, NS_DEFAULTPORT);
+	temp_mkdir(&folder, "root");
+	prepare(&machine, _i);
+	fixture.service.chroot = temp_path(&folder, "root");
+	worker_fixture_go(&fixture);
+	client = client_connect(&fixture);
+	snprintf(expected, sizeof(expected), "hi 127.0.0.1:%d", target_port);
+	say(client, "connect 0 in-hosts.example:%d\n", target_port);
+	answer_on(target, "hi\n");
+	expect(client, expected);
+	say(client, "connect 0 good.test:%d\n", target_port);
+	answer_on(target, "hi\n");
+	expect(client, expected);
+	say(client, "connect 0 cut.test:%d\n", target_port);
+	answer_on(target, "hi\n");
+	expect(client, expected);
+	say(client, "name 0 100\n");
+	ck_assert_str_eq(hear(client), "name in-hosts.example");
+	end(client);
+	fake_dns_stop(&own);
+}
+END_TEST
+
 /* ---- the client's name ---- */
 
 START_TEST(a_client_has_the_name_that_has_its_address)
@@ -924,7 +994,7 @@ START_TEST(a_name_that_is_another_address_is_none)
 	int client;
 
 	fake_dns_stop(&dns);
-	fake_dns_start(&dns, liars);
+	fake_dns_start(&dns, liars, 0);
 	client = begin(_i);
 	say(client, "name 0 100\n");
 	expect_error(client, "ENOENT");
@@ -937,7 +1007,7 @@ START_TEST(a_name_that_is_not_confirmed_in_time_is_none)
 	int client;
 
 	fake_dns_stop(&dns);
-	fake_dns_start(&dns, slow_names);
+	fake_dns_start(&dns, slow_names, 0);
 	client = begin(_i);
 	say(client, "name 100 100\n");
 	ck_assert_int_ge(expect(client, "error ETIME"), 100);
@@ -977,6 +1047,7 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(tcase, tasks_connect_side_by_side, 0, 2);
 	tcase_add_test(tcase, a_slow_name_server_holds_up_no_other_connection);
 	tcase_add_loop_test(tcase, no_descriptor_stays_open, 0, 2);
+	tcase_add_loop_test(tcase, the_machines_files_are_read_before_a_chroot, 0, 2);
 	tcase_add_loop_test(tcase, a_client_has_the_name_that_has_its_address, 0, 2);
 	tcase_add_loop_test(tcase, the_hosts_file_names_a_client_too, 0, 2);
 	tcase_add_loop_test(tcase, a_name_that_is_another_address_is_none, 0, 2);

@@ -87,7 +87,7 @@ static void set_up(void)
 	temp_folder_init(&folder);
 	temp_write(&folder, "hosts", "192.0.2.77 hosts.test hosts\n2001:db8::77 hosts.test\n");
 	temp_write(&folder, "resolv.conf", "search search.test\n");
-	fake_dns_start(&dns, zone);
+	fake_dns_start(&dns, zone, 0);
 	names = make(dns.servers);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 }
@@ -224,7 +224,7 @@ START_TEST(a_server_that_is_not_there_is_no_answer)
 	strcpy(servers, dns.servers);
 	fake_dns_stop(&dns);
 	ck_assert_str_eq(ask("both.test"), "6: EAGAIN 4: EAGAIN");
-	fake_dns_start(&dns, zone);
+	fake_dns_start(&dns, zone, 0);
 }
 END_TEST
 
@@ -233,7 +233,7 @@ START_TEST(the_next_server_is_asked)
 	struct fake_dns second;
 	char servers[64];
 
-	fake_dns_start(&second, zone);
+	fake_dns_start(&second, zone, 0);
 	fake_dns_stop(&second);
 	snprintf(servers, sizeof(servers), "%s,%s", second.servers, dns.servers);
 	names_free(names);
