@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program for each connection, as under inetd, xinetd and tcpserver: it has the socket as its standard input and output, and
- * is told by its environment (UCSPI) who is there. Which program, and how, is command.h's. All that is done here is to
+ * is told by its environment (UCSPI) who is there. Which program, and how, is command.h's; who is admitted, access.h's. All that is done here is to
  * start it and to wait for its end.
  */
 #include "services/command.h"
 
+#include "services/access.h"
 #include "services/ucspi.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct exec_conf {
 	struct command_conf command;
 	int errors_to; /* enum errors_to */
 	bool lookup;
+	struct mu_words allow, deny;
 };
 
 static const struct mu_directive directives[] = {
@@ -31,6 +33,10 @@ static const struct mu_directive directives[] = {
 	  .words = "log|client|null", .help = "where the program's standard error goes" },
 	{ "lookup", MU_BOOL, offsetof(struct exec_conf, lookup), "no",
 	  .help = "ask for the client's name" },
+	{ "allow", MU_WORDS, offsetof(struct exec_conf, allow),
+	  .help = "who is admitted: addresses, networks, all, unix" },
+	{ "deny", MU_WORDS, offsetof(struct exec_conf, deny),
+	  .help = "who is closed at once: addresses, networks, all, unix" },
 	{ NULL },
 };
 
@@ -47,13 +53,25 @@ struct exec {
 	struct command command;
 	const char *name; /* for the log */
 	struct run *runs;
+	struct access *access;
 };
+
+static void check_access(const struct mu_words *words, struct mu_report *report)
+{
+	char error[ACCESS_ERROR_MAX];
+
+	for (size_t i = 0; i < words->n; i++)
+		if (!access_check(words->word[i], error))
+			mu_error_word(report, words->word[i], "%s", error);
+}
 
 static void check(void *config, struct mu_report *report)
 {
 	const struct exec_conf *conf = config;
 
 	command_check(&conf->command, report);
+	check_access(&conf->allow, report);
+	check_access(&conf->deny, report);
 }
 
 static int start(struct mu_worker *worker, const void *config, void **state)
@@ -65,7 +83,9 @@ static int start(struct mu_worker *worker, const void *config, void **state)
 		return -1;
 	exec->conf = config;
 	exec->worker = worker;
-	if (command_init(&exec->command, &exec->conf->command, worker) < 0) {
+	exec->access = access_new(&exec->conf->allow, &exec->conf->deny);
+	if (!exec->access || command_init(&exec->command, &exec->conf->command, worker) < 0) {
+		access_free(exec->access);
 		free(exec);
 		return -1;
 	}
@@ -80,10 +100,22 @@ static void stop(void *state)
 	struct exec *exec = state;
 
 	command_cleanup(&exec->command);
+	access_free(exec->access);
 	free(exec);
 }
 
 /* ---- one connection ---- */
+
+static bool is_admitted(const struct exec *exec, struct mu_conn *conn)
+{
+	struct sockaddr_storage peer;
+
+	mu_peer_address(conn, &peer);
+	if (access_admits(exec->access, &peer))
+		return true;
+	mu_log(conn, MU_INFO, "is not admitted: `allow` and `deny`");
+	return false;
+}
 
 /* Its environment stands on this stack until it runs. */
 static struct mu_child *spawn(struct exec *exec, struct mu_conn *conn, const struct ucspi *ucspi,
@@ -152,6 +184,8 @@ static int serve(struct mu_conn *conn, void *state)
 	struct exec *exec = state;
 	struct run run = { .next = exec->runs, .place = &exec->runs, .conn = conn };
 
+	if (!is_admitted(exec, conn))
+		return MU_DONE;
 	mu_set_limit(conn, MU_REQUEST);
 	run.child = begin(exec, conn);
 	if (!run.child)

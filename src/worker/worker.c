@@ -174,8 +174,10 @@ static void leave(struct worker *worker, bool in_order)
 
 	if (rt->module->stop)
 		rt->module->stop(rt->state);
+	if (!in_order)
+		return;
 	slot_set_state(rt->slot, SLOT_GONE, rt->now);
-	if (in_order && !worker->orphan)
+	if (!worker->orphan)
 		record_send(worker->args->control, RECORD_GOODBYE,
 			    worker->took_all ? RECORD_LAST_CALL : 0, (int64_t)rt->cut, -1);
 }

@@ -18,10 +18,11 @@ import random
 import re
 import shutil
 import smtplib
+import socket
 import subprocess
 import threading
 
-from harness import Skip, connect, deadline, for_both_modes, main, nobody, read_all, test, wait_for
+from harness import EX_CONFIG, Skip, connect, deadline, for_both_modes, main, nobody, read_all, test, wait_for
 from tools import environment, run, tool
 
 AT_ONCE = 5
@@ -507,6 +508,18 @@ def programs_of_tcpserver_in_a_chain(case):
         assert read_all(sock) == b"a line\n"
     server.wait_log(r"< a line")
     server.wait_log(r"> a line")
+
+
+@for_both_modes
+def who_is_admitted(case):
+    """allow and deny, as tcprules, only_from and no_access: the smaller network decides."""
+    server, port = serve(case, ["/bin/sh", "-c", "echo welcome"], "allow 127.0.0.0/8\ndeny 127.0.0.2")
+    for address, answer in ("127.0.0.1", b"welcome\n"), ("127.0.0.2", b""), ("127.0.0.3", b"welcome\n"):
+        with socket.create_connection(("127.0.0.1", port), deadline(), (address, 0)) as sock:
+            assert read_all(sock) == answer, address
+    server.wait_log(r"127\.0\.0\.2:\d+: is not admitted")
+    conf = case.conf(server.conf.read_text().replace("deny 127.0.0.2", "deny 127.0.0.2/8"), "wrong.conf")
+    assert "127.0.0.0/8" in case.run("-t", "-c", conf, status=EX_CONFIG).stderr
 
 
 @test
