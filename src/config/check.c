@@ -361,7 +361,8 @@ static bool read_block(struct check *check, struct service_conf *service, void *
 	struct conf_context *context = check->context;
 	const struct mu_module *module = service->module;
 
-	conf_step(context, "the table of module %s", module->name);
+	conf_step(context, "the table of module %s (%s:%d)", module->name, handler->at.file,
+		  handler->at.line);
 	*config_r = module_read(context, modules, module, handler);
 	if (*config_r) {
 		block_r->path = module_paths(context, modules, module, handler, *config_r,
@@ -417,8 +418,8 @@ static struct conf_object *resolve_module(struct check *check, struct conf_handl
 
 	if (!handler->asked)
 		return NULL;
-	if (resolver_module(check->resolver, handler->asked, &handler->module, &object, reason) <
-	    0) {
+	if (resolver_module(check->resolver, handler->asked, &node->at, &handler->module, &object,
+			    reason) < 0) {
 		conf_error(check->context, &node->word_at[2], "module `%s`: %s", node->word[2],
 			   reason);
 		return NULL;

@@ -205,9 +205,7 @@ const struct mu_module *config_module(const struct service_conf *service, bool *
 	*replaced_r = false;
 	if (!object)
 		return service->module;
-	conf_step(&context, "the loading of module %s", object->asked);
 	module = resolver_system.module(object->path, path, reason);
-	conf_step(&context, NULL);
 	resolver_system.identity(object->path, identity);
 	*replaced_r = strcmp(identity, object->identity) != 0;
 	if (!module)

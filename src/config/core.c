@@ -72,7 +72,7 @@ static const struct mu_directive service_directives[] = {
 	  .help = "processes: N, N..M by need, or auto, one for each CPU" },
 	{ "spare", (enum mu_type)CONF_RANGE, SERVICE(spare), NULL, 0, WORKERS_MAX,
 	  .help = "idle workers to keep: N..M, where `workers` is a range" },
-	{ "connections", MU_INT, SERVICE(connections), "1", 1, CONNECTIONS_MAX,
+	{ "connections", MU_INT, SERVICE(connections), NULL, 1, CONNECTIONS_MAX,
 	  .help = "connections that one worker holds at once" },
 	{ "overflow", MU_ENUM, SERVICE(overflow), "wait", .words = "wait|refuse",
 	  .help = "what happens to clients while all workers are busy" },
@@ -149,8 +149,11 @@ const char *core_why_not_tended(const char *name)
 
 static void take_over(const struct core *core, struct core_service *service)
 {
+	const struct mu_module *module = service->handler.module;
 	struct conf_range *workers = &service->workers;
 
+	if (!service->connections)
+		service->connections = module && module->connections ? module->connections : 1;
 	/* The group belongs to the user: a service that has its own takes neither. */
 	if (!service->user && !service->group)
 		service->group = core->group;

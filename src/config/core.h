@@ -54,8 +54,8 @@ static inline bool core_is_tended(const struct core_service *core)
 const char *core_why_not_tended(const char *name);
 
 /*
- * Applies the table to the tree; then the services have what they take over from the top level, and a
- * pool that can grow has its spare workers.
+ * Applies the table to the tree; then the services have what they take over from the top level and from their
+ * handlers, and a pool that can grow has its spare workers.
  */
 void core_apply(const struct schema *schema, const struct conf_node *root, struct core *core_r);
 

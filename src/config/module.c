@@ -138,7 +138,8 @@ bool module_check(struct conf_context *context, const struct mu_module *const *m
 	struct mu_report report = { &schema, module, handler, block, chroot };
 	size_t before = context->errors->total;
 
-	conf_step(context, "the check of module %s", module->name);
+	conf_step(context, "the check of module %s (%s:%d)", module->name, handler->at.file,
+		  handler->at.line);
 	if (module->check)
 		module->check(block, &report);
 	conf_step(context, NULL);

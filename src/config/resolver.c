@@ -384,12 +384,13 @@ static const struct mu_module *replay_module(struct resolver *resolver, const ch
 }
 
 static const struct mu_module *live_module(struct resolver *resolver, const char *asked,
-					   struct conf_object *object, char *reason_r)
+					   const struct conf_place *at, struct conf_object *object,
+					   char *reason_r)
 {
 	char path[PATH_MAX], identity[RESOLVER_IDENTITY_MAX];
 	const struct mu_module *module;
 
-	conf_step(resolver->context, "the loading of module %s", asked);
+	conf_step(resolver->context, "the loading of module %s (%s:%d)", asked, at->file, at->line);
 	module = resolver->ops->module(asked, path, reason_r);
 	conf_step(resolver->context, NULL);
 	if (!module)
@@ -403,15 +404,16 @@ static const struct mu_module *live_module(struct resolver *resolver, const char
 	return NULL;
 }
 
-int resolver_module(struct resolver *resolver, const char *asked, const struct mu_module **module_r,
-		    struct conf_object **object_r, char *reason_r)
+int resolver_module(struct resolver *resolver, const char *asked, const struct conf_place *at,
+		    const struct mu_module **module_r, struct conf_object **object_r,
+		    char *reason_r)
 {
 	struct conf_object *object = conf_alloc(resolver->context, sizeof(*object));
 
 	if (!object)
 		return fail(reason_r, "out of memory");
 	object->asked = asked;
-	*module_r = resolver->ops ? live_module(resolver, asked, object, reason_r)
+	*module_r = resolver->ops ? live_module(resolver, asked, at, object, reason_r)
 				  : replay_module(resolver, asked, object, reason_r);
 	*object_r = object;
 	return *module_r ? record_module(resolver, *module_r, object, reason_r) : -1;

@@ -68,8 +68,9 @@ int resolver_cpus(struct resolver *resolver, int *cpus_r, char *reason_r);
  * A module in a file. From a replay it has its name, flags and connections alone, and no functions; what its block says
  * comes from resolver_block.
  */
-int resolver_module(struct resolver *resolver, const char *asked, const struct mu_module **module_r,
-		    struct conf_object **object_r, char *reason_r);
+int resolver_module(struct resolver *resolver, const char *asked, const struct conf_place *at,
+		    const struct mu_module **module_r, struct conf_object **object_r,
+		    char *reason_r);
 /* What the block of such a module came to. */
 struct resolver_block {
 	const struct conf_value *value;

@@ -103,13 +103,13 @@ struct names *names_new(const struct names_source *source, const char **reason_r
 	if (!names)
 		return fail(NULL, reason_r, "no memory");
 	LIST_INIT(&names->waiting);
+	status = ares_library_init(ARES_LIB_INIT_ALL);
 	names->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (names->epoll < 0)
 		return fail(names, reason_r, strerror(errno));
 	names->hosts = hosts_read(source->hosts);
 	if (!names->hosts)
 		return fail(names, reason_r, strerror(errno));
-	status = ares_library_init(ARES_LIB_INIT_ALL);
 	if (status == ARES_SUCCESS)
 		status = open_channel(names, source);
 	if (status != ARES_SUCCESS)
@@ -123,6 +123,7 @@ void names_free(struct names *names)
 		return;
 	if (names->channel)
 		ares_destroy(names->channel);
+	ares_library_cleanup();
 	fd_close(&names->epoll);
 	hosts_free(names->hosts);
 	free(names);

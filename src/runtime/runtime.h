@@ -27,6 +27,7 @@
 #include "musterd/module.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum {
@@ -46,6 +47,7 @@ enum conn_kind {
 	CONN_OTHER = 1,   /* a socket of our own, for the time of its parent's serve */
 	CONN_PIPE = 2,    /* the same with one end of a pipe */
 	CONN_FOREIGN = 3, /* not ours: for the time of one wait */
+	CONN_LOGGED = 4,  /* a pipe whose lines are logged by the loop: child_log.c */
 };
 
 /* What the descriptor can do without waiting, as far as we know; and what else can be waited for. */
@@ -152,6 +154,10 @@ struct mu_worker {
 	size_t outputs;
 	struct names *names; /* NULL: the module is without MU_NAMES */
 
+	/* Of the programs that its children become. */
+	const struct rlimit *program_files; /* RLIMIT_NOFILE; NULL: that of the worker */
+	int null;                           /* /dev/null; -1: is opened when it is needed */
+
 	/* Now. */
 	int64_t now; /* clock_ms() */
 	time_t time; /* wall clock */
@@ -174,6 +180,7 @@ struct mu_worker {
 	struct waiter *woken, **woken_end;        /* go on in this turn, or the next */
 	struct task *task;                        /* that runs; NULL: a serve does, or nobody */
 	size_t tasks, task_places; /* how many there are, and have room in the timers */
+	size_t logged;             /* how many pipes of children the loop reads */
 	struct mu_conn *foreign;   /* whose descriptors are not ours, by `next` */
 
 	/* Memory. */

@@ -93,7 +93,7 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 				 .coroutine = worker->pool.current,
 				 .task = worker->task,
 				 .events = events };
-	bool polls = !waiter.coroutine && !worker->tasks;
+	bool polls = !waiter.coroutine && !worker->tasks && !worker->logged;
 	int error;
 
 	if (events & (CONN_IN | CONN_OUT) && !polls && (error = conn_watch(conn, events)) != 0)

@@ -9,12 +9,14 @@
 
 #include "base/contract.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct expiry_state {
 	uint64_t max_requests; /* this worker's own; 0: none */
 	uint64_t max_memory;   /* bytes; 0: none */
-	int statm;             /* /proc/self/statm, -1 */
+	int statm;             /* /proc/self/statm, or of is_foreign; -1 */
+	bool is_foreign;       /* the memory of another process */
 	uint64_t seen;         /* the requests when memory was looked at last */
 	int64_t look_at;       /* clock_ms(): not before */
 };

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "worker/trace.h"
 
 #include <bsd/string.h>
 #include <stdio.h>
@@ -74,6 +75,7 @@ const void *module_load(struct worker *worker, struct arena *arena)
 
 	if (module) {
 		worker->rt.module = module;
+		trace_know(&worker->rt);
 		config = read_block(worker, arena, &errors);
 	}
 	conf_errors_log(&errors);

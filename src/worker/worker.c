@@ -14,6 +14,7 @@
 
 #include <bsd/stdlib.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -42,10 +43,15 @@ static void set_up_runtime(struct worker *worker)
 	rt->idle = SLOT_IDLE;
 	rt->busy = SLOT_BUSY;
 	rt->connections_max = (size_t)service->connections;
-	rt->direct = service->connections == 1;
+	rt->direct = service->connections == 1 && !service_is_tended(service);
 	rt->direct_wait = direct_wait;
 	rt->direct_turn = direct_turn;
-	worker->title = (struct title){ .service = service->name, .number = rt->number };
+	rt->null = -1;
+	worker->title = (struct title){ .service = service->name,
+					.number = rt->number,
+					.tended = service_is_tended(service) };
+	if (service_is_tended(service))
+		rt->limits = (struct limits){ 0 };
 }
 
 static void set_up_refusal(struct worker *worker)
@@ -73,6 +79,21 @@ static void ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
+/*
+ * What worker and programs have in different ways: we need more descriptors than select(2) can count, they may use it.
+ * And a chroot need not have a /dev/null.
+ */
+static void set_up_programs(struct worker *worker)
+{
+	const struct service_conf *service = worker->args->service;
+	struct mu_worker *rt = &worker->rt;
+
+	if (service->nofile < 0 && getrlimit(RLIMIT_NOFILE, &worker->files) == 0)
+		rt->program_files = &worker->files;
+	if (service->chroot)
+		rt->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
 /* The files that names need, which a chroot hides. */
 static int prepare_names(struct mu_worker *rt)
 {
@@ -98,6 +119,7 @@ static int set_up(struct worker *worker, struct arena *arena)
 	tzset(); /* reads its file, which a chroot hides */
 	if (!rt->refuses)
 		expiry_init(&worker->expiry, service, arc4random());
+	set_up_programs(worker);
 	rt->connections_max = privileges_open_files(service, rt->connections_max);
 	if (!rt->connections_max)
 		return WORKER_EXIT_SETUP;
@@ -124,7 +146,7 @@ static int set_up(struct worker *worker, struct arena *arena)
 	return module_start(worker, config) < 0 ? WORKER_EXIT_MODULE : 0;
 }
 
-static void serve(struct worker *worker)
+static int serve(struct worker *worker)
 {
 	struct mu_worker *rt = &worker->rt;
 
@@ -136,23 +158,24 @@ static void serve(struct worker *worker)
 	while (!worker->go && !rt->draining)
 		control_wait(worker);
 	if (!worker->go)
-		return;
+		return 0;
 	if (!rt->draining)
 		slot_set_state(rt->slot, rt->idle, rt->now);
 	if (rt->direct)
 		run_direct(worker);
 	else
 		run_multiplexed(worker);
+	return 0;
 }
 
-static void leave(struct worker *worker)
+static void leave(struct worker *worker, bool in_order)
 {
 	struct mu_worker *rt = &worker->rt;
 
 	if (rt->module->stop)
 		rt->module->stop(rt->state);
 	slot_set_state(rt->slot, SLOT_GONE, rt->now);
-	if (!worker->orphan)
+	if (in_order && !worker->orphan)
 		record_send(worker->args->control, RECORD_GOODBYE,
 			    worker->took_all ? RECORD_LAST_CALL : 0, (int64_t)rt->cut, -1);
 }
@@ -175,8 +198,8 @@ int worker_main(const struct worker_args *args)
 	slot_set_state(worker.rt.slot, SLOT_STARTING, worker.rt.now);
 	status = set_up(&worker, arena);
 	if (!status) {
-		serve(&worker);
-		leave(&worker);
+		status = worker.title.tended ? run_tending(&worker) : serve(&worker);
+		leave(&worker, !status);
 	}
 	if (worker.rt.epoll >= 0)
 		runtime_cleanup(&worker.rt);

@@ -157,6 +157,7 @@ static const struct mu_module fixture_web = {
 	.name = "web",
 	.directives = fixture_web_directives,
 	.config_size = sizeof(const char *),
+	.connections = 40,
 };
 
 static const struct mu_module fixture_echo = { .abi = MU_ABI, .name = "echo" };

@@ -369,6 +369,21 @@ END_TEST
 
 /* ------------------------------------------------------------------------- what it comes to ---- */
 
+START_TEST(a_handler_says_how_many_connections_unless_the_service_does)
+{
+	struct config *config = load("service a { listen *:80; handler web { root /tmp } }\n"
+				     "service b { listen *:81; handler web { root /tmp }\n"
+				     " connections 1 }");
+
+	expect_no_errors(config);
+	ck_assert_int_eq(config->service[0]->connections, 40);
+	ck_assert_int_eq(config->service[1]->connections, 1);
+	config_unref(config);
+	ck_assert_ptr_null(load("service a { listen *:80; handler echo; connections 0 }"));
+	expect_error(0, "test.conf", 1, "connections");
+}
+END_TEST
+
 START_TEST(a_small_service_has_sensible_defaults)
 {
 	struct config *config = load("service a { listen 127.0.0.1:7007; handler echo }");
@@ -825,6 +840,7 @@ int main(void)
 	tcase_add_test(tcase, a_loop_of_includes_is_noticed);
 	tcase_add_test(tcase, includes_have_a_depth);
 	tcase_add_test(tcase, a_broken_include_does_not_hide_other_errors);
+	tcase_add_test(tcase, a_handler_says_how_many_connections_unless_the_service_does);
 	tcase_add_test(tcase, a_small_service_has_sensible_defaults);
 	tcase_add_test(tcase, everything_written_arrives);
 	tcase_add_test(tcase, a_service_takes_over_the_user_but_a_group_only_with_it);

@@ -253,7 +253,7 @@ START_TEST(another_handler_is_one_change)
 {
 	expect_changes("handler echo", "handler full", "handler echo -> full");
 	expect_changes("handler web { root /a }", "handler full { path /a }",
-		       "handler web -> full");
+		       "handler web -> full; connections 40 -> 1");
 }
 END_TEST
 

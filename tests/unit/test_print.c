@@ -238,7 +238,8 @@ START_TEST(every_value_has_its_origin)
 	char *text = print_text("log syslog\nuser anna\n\n"
 				"service a {\n\tlisten *:80\n\thandler full {\n\t\tcount 6\n\t}\n"
 				"\ttimeout {\n\t\tidle 5min\n\t}\n\tworkers auto\n}\n"
-				"service b { listen *:81; handler echo; workers 2..9 }");
+				"service b { listen *:81; handler echo; workers 2..9 }\n"
+				"service c { listen *:82; handler web { root /tmp } }");
 
 	expect_line(text, "log", "syslog:daemon info", "/conf/test.conf:1");
 	expect_line(text, "listen", "*:80", "/conf/test.conf:5");
@@ -251,6 +252,8 @@ START_TEST(every_value_has_its_origin)
 	expect_line(text, "user", "anna", "/conf/test.conf:2");
 	expect_line(text, "spare", "1..4", "default");
 	expect_line(text, "nofile", "inherit", "default");
+	expect_line(text, "connections", "1", "default");
+	expect_line(text, "connections", "40", "default");
 	ck_assert_ptr_nonnull(strstr(text, "# chroot       (not set)\n"));
 	free(text);
 }
