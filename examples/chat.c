@@ -30,7 +30,7 @@ struct client {
 };
 
 struct chat {
-	LIST_HEAD(, client) clients;
+	LIST_HEAD(clients, client) clients;
 	unsigned guests; /* so far; /nick knows no capitals, so that nobody has their names */
 };
 

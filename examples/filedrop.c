@@ -34,7 +34,7 @@ static const struct mu_directive directives[] = {
 	{ "folder", MU_PATH, offsetof(struct config, folder), .required = true,
 	  .help = "where the files are" },
 	{ "size", MU_SIZE, offsetof(struct config, size), "1G", .help = "of the largest file" },
-	{ NULL },
+	{ .name = NULL },
 };
 
 struct drop {

@@ -30,7 +30,7 @@ struct config {
 static const struct mu_directive directives[] = {
 	{ "memory", MU_SIZE, offsetof(struct config, memory), "64M", 4096, INT64_MAX,
 	  .help = "for all keys and values" },
-	{ NULL },
+	{ .name = NULL },
 };
 
 struct store {

@@ -1016,5 +1016,67 @@ def the_template_serves_many(case):
     assert talk(port, b"c\n") == b"Good day, c!\n"
 
 
+# --------------------------------------------------------------------------- etc/conf.d, in force
+
+def shipped(case, name, replace):
+    """A file of etc/conf.d with all that it shows in comments, and with what this machine has in place of /srv."""
+    text = re.sub(r"^([ \t]*)#([^ \n])", r"\1\2", (TOP / "etc/conf.d" / name).read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^\s*user .*$", "", text, flags=re.MULTILINE)
+    for old, new in replace.items():
+        assert old in text, f"{name} has no {old}"
+        text = text.replace(old, str(new))
+    return case.server(text)
+
+
+def need(case, *programs):
+    for program in programs:
+        if not shutil.which(program, path="/usr/local/bin:/usr/bin:/bin"):
+            case.skip(f"no {program}")
+
+
+@test
+def exec_conf_serves_git_rsync_and_a_script(case):
+    need(case, "git", "rsync")
+    environ = clean_environment(HOME=str(case.folder), GIT_CONFIG_NOSYSTEM="1")
+    case.write("work/file", "content\n")
+    for command in ("git init -q -b main .", "git add file",
+                    "git -c user.name=a -c user.email=a@example.org commit -q -m first",
+                    "git clone -q --bare . ../srv/project.git", "touch ../srv/project.git/git-daemon-export-ok"):
+        run(command, case.folder / "work", environ)
+    case.write("rsyncd.conf", f"use chroot = no\n[all]\npath = {case.folder}/work\n")
+    ports = [case.port() for _ in range(3)]
+    shipped(case, "exec.conf", {
+        "*:9418": f"127.0.0.1:{ports[0]}", "*:873": f"127.0.0.1:{ports[1]}", "127.0.0.1:7001, [::1]:7001": f"127.0.0.1:{ports[2]}",
+        "/srv/git": case.folder / "srv", "/etc/rsyncd.conf": case.folder / "rsyncd.conf",
+        "192.0.2.0/24": "127.0.0.0/8", "pass-env  LANG": ""})
+    # The folder of another user, where the tests run as root.
+    environ.update(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0="*")
+    run(f"git clone -q git://127.0.0.1:{ports[0]}/project.git clone", case.folder, environ)
+    assert (case.folder / "clone/file").read_text() == "content\n"
+    run(f"rsync -a rsync://127.0.0.1:{ports[1]}/all/file copy", case.folder, environ)
+    assert (case.folder / "copy").read_text() == "content\n"
+    with connect(ports[2]) as sock:
+        name, port = sock.getsockname()
+        assert read_all(sock).decode().startswith(f"You are {name} port {port}, and it is ")
+
+
+@test
+def program_conf_serves_under_gunicorn_and_by_itself(case):
+    need(case, "gunicorn", "python3")
+    case.write("application/application.py",
+               "def app(environ, start_response):\n"
+               "    start_response('200 OK', [('Content-Length', '3')])\n    return [b'app']\n")
+    case.write("counter/counter.py",
+               "import socket\nlistener = socket.socket(fileno=3)\n"
+               "while True:\n    sock, _ = listener.accept()\n    sock.sendall(b'counted')\n    sock.close()\n")
+    ports = [case.port() for _ in range(2)]
+    server = shipped(case, "program.conf", {
+        "127.0.0.1:8000": f"127.0.0.1:{ports[0]}", "127.0.0.1:8001": f"127.0.0.1:{ports[1]}",
+        "/srv/application": case.folder / "application", "/srv/counter": case.folder / "counter", "pass-env  LANG": ""})
+    assert talk(ports[0], b"GET / HTTP/1.0\r\n\r\n", end=False).endswith(b"app")
+    assert read_all(connect(ports[1])) == b"counted"
+    assert len(server.workers("counter")) == 4
+
+
 if __name__ == "__main__":
     main()
