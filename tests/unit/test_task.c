@@ -564,7 +564,7 @@ START_TEST(when_the_master_dies_tasks_end_in_time)
 	int fd;
 
 	begin(&all, _i);
-	fixture.service.orphan_ms = 200;
+	fixture.service.orphan_ms = 3000;
 	go();
 	fd = client_connect(&fixture);
 	client_expect(fd, "ready");
