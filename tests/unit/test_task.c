@@ -610,8 +610,8 @@ END_TEST
 
 static void task_dribbles(struct mu_conn *conn, void *arg)
 {
-	for (int i = 0; i < 10; i++) {
-		mu_sleep(conn, 50);
+	for (int i = 0; i < 20; i++) {
+		mu_sleep(conn, 75);
 		mu_printf(arg, ".");
 	}
 }
@@ -636,11 +636,11 @@ START_TEST(a_connection_is_idle_when_no_task_of_it_moves_a_byte)
 	int fd;
 
 	begin(&module, _i);
-	fixture.service.idle_ms = 200;
+	fixture.service.idle_ms = 1000;
 	go();
 	fd = client_connect(&fixture);
-	client_expect(fd, "..........");
-	worker_fixture_wait_log(&fixture, "idle limit of 200ms ran out");
+	client_expect(fd, "....................");
+	worker_fixture_wait_log(&fixture, "idle limit of 1s ran out");
 	worker_fixture_wait_log(&fixture, "read gave ETIMEDOUT");
 	client_expect_end(fd);
 	ck_assert_uint_eq(fixture.board.slot[0].limited, 1);
