@@ -247,7 +247,11 @@ static void add_value(const struct schema_visitor *visitor, const struct mu_dire
 	if (source->in_handler && directive->type == MU_PATH && value.text)
 		value.file = next_file(source);
 	else if (source->in_handler && directive->type == MU_COMMAND)
-		value.file = next_files(source, field);
+		value = (struct effective_value){ .name = name,
+						  .text = value.text,
+						  .shown = value.shown,
+						  .file = next_files(source, field),
+						  .is_command = true };
 	grown = schema_grow(visitor->schema, values->value, values->n, 1, sizeof(*grown));
 	if (!grown)
 		return;

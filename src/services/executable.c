@@ -126,7 +126,7 @@ static char *interpreter(char *head, size_t len, char *reason)
 		say(reason, "its first line names no interpreter behind `#!`");
 		return NULL;
 	}
-	if (!end && !*stop) {
+	if (!end && !*stop && len == HEAD) {
 		say(reason, "its first line is too long");
 		return NULL;
 	}
