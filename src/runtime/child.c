@@ -248,9 +248,11 @@ int mu_wait_child(struct mu_conn *conn, struct mu_child *seen, int64_t ms, int *
 	struct child *child = (struct child *)seen;
 	int waited = 1, error = 0;
 
-	if (child->runs) {
+	while (child->runs && waited > 0) {
 		waited = conn_wait_fd(conn, child->pidfd, MU_READABLE, ms);
 		error = errno;
+		if (reap(child))
+			break;
 	}
 	/* Also where waiting is over: what has ended has ended. */
 	if (reap(child)) {
