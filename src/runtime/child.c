@@ -66,7 +66,8 @@ static int open_pipe(struct streams *streams, int i)
 	streams->ours[i] = ends[mine];
 	streams->given[i] = ends[!mine];
 	streams->is_pipe[i] = true;
-	return fd_set_nonblocking(ends[mine], true);
+	/* A new pipe has no other flags. */
+	return fcntl(ends[mine], F_SETFL, O_NONBLOCK);
 }
 
 /* What `wanted`, a descriptor or MU_..., is for the i-th one. 0 or -1 with errno. */
