@@ -74,6 +74,7 @@ struct child {
 	pid_t parent;
 	int *source; /* a copy of launch->fd, for the child to change */
 	const char *const *env;
+	bool is_forked; /* has its own copy of this */
 	struct failure failure;
 
 	/* With listening descriptors: the environment, made here. */
@@ -125,20 +126,26 @@ NOT_SANITIZED static int arrange_descriptors(struct child *child)
 	return 0;
 }
 
-/* All but the first are closed by the execve: until then a forked child needs its pipe. */
+/*
+ * Before the execve, which closes what is CLOEXEC only after the caller goes on: for that moment we would hold open what it
+ * closes, and its epoll would keep it. A forked child needs its pipe until then.
+ */
 NOT_SANITIZED static int close_others(struct child *child)
 {
 	unsigned first = (unsigned)child->launch->fds;
 	struct rlimit limit = { 0 };
 
-	if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+	if (syscall(SYS_close_range, first, ~0U, child->is_forked ? CLOSE_RANGE_CLOEXEC : 0U) == 0)
 		return 0;
 	if (errno != ENOSYS && errno != EINVAL && errno != EPERM)
 		return failed(child, CLOSE_RANGE);
 	/* Older kernels, valgrind, some containers. */
 	syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
 	for (unsigned fd = first; fd < limit.rlim_cur; fd++)
-		syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+		if (child->is_forked)
+			syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+		else
+			syscall(SYS_close, fd);
 	return 0;
 }
 
@@ -267,6 +274,7 @@ static pid_t start_forked(struct child *child, int *pidfd_r)
 
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return -1;
+	child->is_forked = true;
 	pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, pidfd_r, NULL, NULL);
 	if (pid == 0) {
 		int status = run(child);

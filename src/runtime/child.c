@@ -66,7 +66,8 @@ static int open_pipe(struct streams *streams, int i)
 	streams->ours[i] = ends[mine];
 	streams->given[i] = ends[!mine];
 	streams->is_pipe[i] = true;
-	return fd_set_nonblocking(ends[mine], true);
+	/* A new pipe has no other flags. */
+	return fcntl(ends[mine], F_SETFL, O_NONBLOCK);
 }
 
 /* What `wanted`, a descriptor or MU_..., is for the i-th one. 0 or -1 with errno. */
@@ -249,9 +250,11 @@ int mu_wait_child(struct mu_conn *conn, struct mu_child *seen, int64_t ms, int *
 	struct child *child = (struct child *)seen;
 	int waited = 1, error = 0;
 
-	if (child->runs) {
+	while (child->runs && waited > 0) {
 		waited = conn_wait_fd(conn, child->pidfd, MU_READABLE, ms);
 		error = errno;
+		if (reap(child))
+			break;
 	}
 	/* Also where waiting is over: what has ended has ended. */
 	if (reap(child)) {

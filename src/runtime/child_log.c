@@ -120,6 +120,8 @@ static void close_pipe(struct mu_conn *pipe)
 	log_lines(pipe, true);
 	child->logged[child->logged[1] == pipe] = NULL;
 	pipe->worker->logged--;
+	/* A child that a module has forked by itself may have it too: closing would not take it out of epoll. */
+	epoll_ctl(pipe->worker->epoll, EPOLL_CTL_DEL, pipe->fd, NULL);
 	fd_close(&pipe->fd);
 	conn_put(pipe);
 }

@@ -97,6 +97,7 @@ void ucspi_init(struct ucspi *ucspi, struct mu_conn *conn)
 
 	ucspi->n = ucspi->used = 0;
 	mu_peer_address(conn, &remote);
+	ucspi->is_unix = remote.ss_family == AF_UNIX;
 	if (remote.ss_family == AF_UNIX)
 		add_unix(ucspi, &local, len);
 	else if (remote.ss_family == AF_INET || remote.ss_family == AF_INET6)
@@ -121,11 +122,8 @@ void ucspi_add_credentials(struct ucspi *ucspi, int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
-	int domain = 0;
-	socklen_t domain_len = sizeof(domain);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) < 0 || domain != AF_UNIX ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+	if (!ucspi->is_unix || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return;
 	add(ucspi, "UNIXREMOTEPID=%ld", (long)peer.pid);
 	add(ucspi, "UNIXREMOTEEUID=%lu", (unsigned long)peer.uid);

@@ -13,6 +13,7 @@ enum { UCSPI_VARIABLES = 20, UCSPI_TEXT = 4096 };
 struct ucspi {
 	const char *variable[UCSPI_VARIABLES]; /* "NAME=VALUE", within text */
 	size_t n;
+	bool is_unix;
 	size_t used;
 	char text[UCSPI_TEXT];
 };

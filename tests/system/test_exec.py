@@ -306,6 +306,34 @@ def forty_at_once_are_told_apart(case):
 
 
 @test
+def many_short_ones_are_all_served(case):
+    # As one begins others end: what they close must be closed, or the worker hears of strangers' events.
+    text, port = case.service("exec { command cat }", workers=1)
+    server = case.server(text)
+    failures = []
+
+    def client(number):
+        for turn in range(60):
+            sent = b"%063d\n" % (number * 1000 + turn)
+            try:
+                with connect(port) as sock:
+                    sock.sendall(sent)
+                    got = sock.recv(64, socket.MSG_WAITALL)
+            except OSError as error:
+                got = error
+            if got != sent:
+                failures.append((number, turn, got))
+    clients = [threading.Thread(target=client, args=(number,)) for number in range(16)]
+    for thread in clients:
+        thread.start()
+    for thread in clients:
+        thread.join()
+    assert not failures, (len(failures), failures[:3])
+    worker = server.wait_workers(1)[0]
+    wait_for(lambda: worker_is_clean(worker), "no zombie")
+
+
+@test
 def who_finds_no_place_waits_or_is_refused(case):
     server, port, _ = shell(case, "echo here; read line\n", connections=2)
     first, second, third = (connect(port) for _ in range(3))
