@@ -913,17 +913,22 @@ static void write_over(const char *file, const char *path)
 static bool leave_the_machine(void)
 {
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	const char *forks = getenv("CK_FORK");
 	int fd;
 
+	if (forks && strcmp(forks, "no") == 0) {
+		fprintf(stderr, "skipped: tests that share a process share its network\n");
+		return false;
+	}
 	if (geteuid() != 0 || access("/etc/resolv.conf", F_OK) < 0 ||
 	    access("/etc/hosts", F_OK) < 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0) {
-		fprintf(stderr, "skipped: no network namespace can be made: %s\n", strerror(errno));
+		fprintf(stderr, "skipped: no network namespace of the test's own can be made\n");
 		return false;
 	}
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
 	close(fd);
-	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	ck_assert_int_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	return true;
 }
 
