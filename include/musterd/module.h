@@ -357,6 +357,12 @@ bool mu_draining(const struct mu_conn *conn);
  */
 bool mu_is_ready(const struct mu_worker *worker);
 
+/*
+ * While the worker finishes: so many milliseconds until what is in flight is cut off. Negative: it does not, or there
+ * is no limit. Does not yield.
+ */
+int64_t mu_drain_left(const struct mu_worker *worker);
+
 /* Memory that lives until serve returns, zeroed, aligned for anything; NULL with ENOMEM. */
 void *mu_alloc(struct mu_conn *conn, size_t size);
 

@@ -108,8 +108,9 @@ struct worker_args {
 typedef int worker_run(const struct worker_args *args);
 
 enum {
-	WORKER_EXIT_SETUP = 71, /* EX_OSERR: privileges, limits, memory: logged */
-	WORKER_EXIT_MODULE = 70 /* EX_SOFTWARE: the module's start said no: logged */
+	WORKER_EXIT_SETUP = 71,  /* EX_OSERR: privileges, limits, memory: logged */
+	WORKER_EXIT_MODULE = 70, /* EX_SOFTWARE: the module's start said no: logged */
+	WORKER_EXIT_TENDED = 69  /* EX_UNAVAILABLE: what the module tended has failed: logged */
 };
 
 #endif

@@ -8,6 +8,7 @@
 #define BASE_LAUNCH_H
 
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 enum { LAUNCH_DESCRIPTORS_MAX = 1024 };
@@ -18,14 +19,18 @@ struct launch {
 	const char *folder;                   /* NULL: that of the caller */
 	const int *fd; /* fd[i] becomes descriptor i; all others are closed; 3 at least */
 	size_t fds;
-	const char *
-		listen_name; /* with fds > 3: LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES are added; NULL: they are not */
+	/*
+	 * With fds > 3: LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES (this name for each) stand in place of those that env has.
+	 * NULL: nothing is added.
+	 */
+	const char *listen_name;
+	const struct rlimit *files; /* RLIMIT_NOFILE of the program; NULL: that of the caller */
 };
 
 /*
  * The program runs in a process group of its own, with default signal dispositions, an empty mask, and is killed when the
  * caller dies. 0 with its process id and a pidfd (CLOEXEC, to be closed), or -1 with errno; *step_r
- * is then the call that failed, as "execve".
+ * is then the call that failed, as "execve". The caller is suspended until the program runs.
  */
 int launch(const struct launch *launch, pid_t *pid_r, int *pidfd_r, const char **step_r);
 

@@ -2,6 +2,8 @@
 /* The core's tables, as core.h says: every directive that is not a module's, with its default and help. */
 #include "config/core.h"
 
+#include <string.h>
+
 #define TOP(field)     offsetof(struct core, field)
 #define SERVICE(field) offsetof(struct core_service, field)
 /* Within a block the offsets count from the block's own. */
@@ -121,6 +123,29 @@ const struct mu_directive core_directives[] = {
 	  .block_size = sizeof(struct core_service), .help = "service NAME { ... }" },
 	{ NULL },
 };
+
+const char *core_why_not_tended(const char *name)
+{
+	static const char *const reasons[][2] = {
+		{ "spare", "nobody else sees which of its workers are idle: `workers N` sets how "
+			   "many there are" },
+		{ "connections", "takes as many as it likes" },
+		{ "overflow", "clients wait in the queue until it takes them" },
+		{ "max-requests", "nobody else counts its requests: max-lifetime and max-memory "
+				  "work" },
+		{ "slow", "nobody else sees its requests" },
+		{ "header", "nobody else sees its requests: such a limit is its own to set" },
+		{ "idle", "nobody else sees its connections: such a limit is its own to set" },
+		{ "request", "nobody else sees its requests: such a limit is its own to set" },
+		{ "park", "nobody else sees its connections: such a limit is its own to set" },
+		{ "stall", "nobody else sees what it is at" },
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		if (strcmp(reasons[i][0], name) == 0)
+			return reasons[i][1];
+	return NULL;
+}
 
 static void take_over(const struct core *core, struct core_service *service)
 {

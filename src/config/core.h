@@ -45,6 +45,14 @@ struct core {
 
 extern const struct mu_directive core_directives[];
 
+/* The service's module accepts by itself (MU_TENDS). */
+static inline bool core_is_tended(const struct core_service *core)
+{
+	return core->handler.module && core->handler.module->flags & MU_TENDS;
+}
+/* Why this directive of a service, or of its timeouts, means nothing there; NULL: it does mean something. */
+const char *core_why_not_tended(const char *name);
+
 /*
  * Applies the table to the tree; then the services have what they take over from the top level and from their
  * handlers, and a pool that can grow has its spare workers.

@@ -15,6 +15,7 @@ struct mu_report {
 	const struct mu_module *module;
 	const struct conf_node *handler;
 	const void *block;
+	const char *chroot;
 };
 
 /* The first directive of that name in the block, or in a block of it; `labelled`: also where that has a label. */
@@ -112,6 +113,11 @@ void mu_error_word(struct mu_report *report, const char *word, const char *forma
 	va_end(args);
 }
 
+const char *mu_chroot(const struct mu_report *report)
+{
+	return report->chroot;
+}
+
 void *module_read(struct conf_context *context, const struct mu_module *const *modules,
 		  const struct mu_module *module, const struct conf_node *handler)
 {
@@ -125,14 +131,18 @@ void *module_read(struct conf_context *context, const struct mu_module *const *m
 }
 
 bool module_check(struct conf_context *context, const struct mu_module *const *modules,
-		  const struct mu_module *module, const struct conf_node *handler, void *block)
+		  const struct mu_module *module, const struct conf_node *handler, void *block,
+		  const char *chroot)
 {
 	const struct schema schema = { context, core_directives, modules };
-	struct mu_report report = { &schema, module, handler, block };
+	struct mu_report report = { &schema, module, handler, block, chroot };
 	size_t before = context->errors->total;
 
+	conf_step(context, "the check of module %s (%s:%d)", module->name, handler->at.file,
+		  handler->at.line);
 	if (module->check)
 		module->check(block, &report);
+	conf_step(context, NULL);
 	return context->errors->total == before;
 }
 
@@ -141,34 +151,50 @@ bool module_check(struct conf_context *context, const struct mu_module *const *m
 struct paths {
 	const char **path;
 	size_t n;
+	const char *chroot;
 };
 
-static void add_path(const struct schema_visitor *visitor, const struct mu_directive *directive,
-		     const struct conf_node *node, const char *name, const void *field)
+static void add_path(const struct schema *schema, struct paths *paths, const char *path)
 {
-	struct paths *paths = visitor->arg;
-	const char *path = directive->type == MU_PATH ? *(const char *const *)field : NULL;
-	const char **grown;
+	const char **grown = schema_grow(schema, paths->path, paths->n, 1, sizeof(*grown));
 
+	if (!grown || !path)
+		return;
+	grown[paths->n++] = path;
+	paths->path = grown;
+}
+
+/* What is run is run below the worker's root. */
+static void add_command(const struct schema *schema, struct paths *paths,
+			const struct mu_words *command)
+{
+	for (size_t i = 0; i < command->n; i++)
+		if (module_is_file(command->word[i]))
+			add_path(schema, paths,
+				 paths->chroot ? conf_printf(schema->context, "%s%s", paths->chroot,
+							     command->word[i])
+					       : command->word[i]);
+}
+
+static void add_paths(const struct schema_visitor *visitor, const struct mu_directive *directive,
+		      const struct conf_node *node, const char *name, const void *field)
+{
 	(void)node;
 	(void)name;
-	if (!path)
-		return;
-	grown = schema_grow(visitor->schema, paths->path, paths->n, 1, sizeof(*grown));
-	if (!grown)
-		return;
-	grown[paths->n] = path;
-	*paths = (struct paths){ grown, paths->n + 1 };
+	if (directive->type == MU_PATH && *(const char *const *)field)
+		add_path(visitor->schema, visitor->arg, *(const char *const *)field);
+	else if (directive->type == MU_COMMAND)
+		add_command(visitor->schema, visitor->arg, field);
 }
 
 const char *const *module_paths(struct conf_context *context,
 				const struct mu_module *const *modules,
 				const struct mu_module *module, const struct conf_node *handler,
-				const void *block, size_t *n_r)
+				const void *block, const char *chroot, size_t *n_r)
 {
 	const struct schema schema = { context, core_directives, modules };
-	struct paths paths = { .n = 0 };
-	const struct schema_visitor visitor = { &schema, add_path, &paths };
+	struct paths paths = { .chroot = chroot };
+	const struct schema_visitor visitor = { &schema, add_paths, &paths };
 
 	if (module->directives)
 		schema_visit(&visitor, module->directives, handler->child, block, "", "");

@@ -13,13 +13,23 @@ void *module_read(struct conf_context *context, const struct mu_module *const *m
  * look at files.
  */
 bool module_check(struct conf_context *context, const struct mu_module *const *modules,
-		  const struct mu_module *module, const struct conf_node *handler, void *block);
+		  const struct mu_module *module, const struct conf_node *handler, void *block,
+		  const char *chroot);
 
-/* The paths in such a struct, in the order of the module's table. NULL: *n_r is 0. */
+/* A word of MU_COMMAND whose file, if it is one, is part of the configuration. */
+static inline bool module_is_file(const char *word)
+{
+	return word[0] == '/';
+}
+
+/*
+ * The paths in such a struct, in the order of the module's table, those of MU_COMMAND below the chroot (NULL:
+ * none). NULL: *n_r is 0.
+ */
 const char *const *module_paths(struct conf_context *context,
 				const struct mu_module *const *modules,
 				const struct mu_module *module, const struct conf_node *handler,
-				const void *block, size_t *n_r);
+				const void *block, const char *chroot, size_t *n_r);
 
 /* The files that it appends to, in the order of the table, each path once, at its first place. NULL: *n_r is 0. */
 const struct conf_output *module_outputs(struct conf_context *context,

@@ -5,11 +5,20 @@
  */
 #include "config/core.h"
 
+/* What would be an error if it were written, so that what is printed can be read again. */
+static bool is_hidden(const void *item, const char *name)
+{
+	return core_is_tended(item) && core_why_not_tended(name);
+}
+
 void config_print(const struct config *config, FILE *out)
 {
 	struct conf_errors errors = { .total = 0 };
 	struct conf_context context = { .arena = arena_new(16 << 10), .errors = &errors };
-	struct schema schema = { &context, core_directives, config->modules };
+	struct schema schema = { .context = &context,
+				 .top = core_directives,
+				 .modules = config->modules,
+				 .is_hidden = is_hidden };
 
 	if (!context.arena) {
 		fputs("# out of memory\n", out);

@@ -159,7 +159,11 @@ static void fail_missing(const struct schema *schema, const struct mu_directive 
 {
 	const char *help = directive->help ? directive->help : "it is required";
 
-	if (parent->words > 1)
+	if (parent->words > 2)
+		conf_error(schema->context, &parent->at, "`%s %s %s` has no `%s`: %s",
+			   parent->word[0], parent->word[1], parent->word[2], directive->name,
+			   help);
+	else if (parent->words > 1)
 		conf_error(schema->context, &parent->at, "`%s %s` has no `%s`: %s", parent->word[0],
 			   parent->word[1], directive->name, help);
 	else
@@ -344,8 +348,11 @@ static void print_handler(const struct schema *schema, const struct mu_directive
 	if (!module)
 		return;
 	indent(depth, out);
-	fprintf(out, "%s %s", directive->name, module->name);
+	fprintf(out, "%s ", directive->name);
+	schema_print_value(directive, handler, out);
 	if (module->directives && module->directives->name) {
+		const struct schema own = { schema->context, schema->top, schema->modules };
+
 		config = conf_alloc(schema->context, module->config_size);
 		if (!config)
 			return;
@@ -354,7 +361,7 @@ static void print_handler(const struct schema *schema, const struct mu_directive
 		fputs(" { # ", out);
 		print_origin(handler->node, out);
 		fputc('\n', out);
-		schema_print(schema, module->directives, handler->node->child, NULL, config,
+		schema_print(&own, module->directives, handler->node->child, NULL, config,
 			     depth + 1, out);
 		indent(depth, out);
 		fputs("}\n", out);
@@ -369,8 +376,12 @@ static void print_blocks(const struct schema *schema, const struct mu_directive 
 			 const struct conf_node *node, const struct conf_node *outer,
 			 const struct mu_blocks *blocks, int depth, FILE *out)
 {
+	struct schema inner = *schema;
+
 	for (size_t i = 0; i < blocks->n && node; i++) {
-		print_block(schema, directive, node, blocks->label[i], outer, blocks->item[i],
+		if ((int)directive->type == CONF_ITEMS)
+			inner.item = blocks->item[i];
+		print_block(&inner, directive, node, blocks->label[i], outer, blocks->item[i],
 			    depth, out);
 		node = conf_find(node->next, directive->name);
 	}
@@ -385,6 +396,8 @@ void schema_print(const struct schema *schema, const struct mu_directive *table,
 		const struct conf_node *node = conf_find(first, d->name);
 		const void *field = (const char *)base + d->offset;
 
+		if (schema->is_hidden && schema->item && schema->is_hidden(schema->item, d->name))
+			continue;
 		if (!node)
 			node = conf_find(outer, d->name);
 		if (d->type == MU_BLOCK)

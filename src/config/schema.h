@@ -40,14 +40,19 @@ struct conf_range {
 };
 
 struct conf_handler {
-	const struct mu_module *module; /* NULL: no such one, reported */
+	const struct mu_module
+		*module; /* NULL: no such one, reported; or `asked` was not loaded yet */
 	const struct conf_node *node;
+	const char *asked; /* `module NAME`: what is to be loaded; NULL: a built-in one */
 };
 
 struct schema {
 	struct conf_context *context;
 	const struct mu_directive *top;         /* the core's table: where a directive may belong */
 	const struct mu_module *const *modules; /* ended by NULL */
+	/* For schema_print: in an item of CONF_ITEMS this name is not shown. NULL: all are. */
+	bool (*is_hidden)(const void *item, const char *name);
+	const void *item; /* that is being printed */
 };
 
 /*

@@ -219,6 +219,31 @@ static void parse_words(const struct schema *schema, const struct mu_directive *
 	*words = (struct mu_words){ words->n + more, word };
 }
 
+/*
+ * Not from the including file's folder: the program runs in a folder of its own, and perhaps below another root. So a
+ * relative path would mean something else to everybody.
+ */
+static void parse_command(const struct schema *schema, const struct mu_directive *directive,
+			  const struct conf_node *node, void *field)
+{
+	const char *program = node->words > 1 ? node->word[1] : NULL;
+
+	(void)directive;
+	if (!program)
+		conf_error(schema->context, &node->at, "`%s` needs a program and its arguments",
+			   node->word[0]);
+	else if (!*program)
+		conf_error(schema->context, &node->word_at[1], "`%s`: the program has no name",
+			   node->word[0]);
+	else if (*program != '/' && strchr(program, '/'))
+		conf_error(
+			schema->context, &node->word_at[1],
+			"`%s` wants a program by its absolute path or by its name alone, not `%s`",
+			node->word[0], program);
+	else
+		*(struct mu_words *)field = (struct mu_words){ node->words - 1, node->word + 1 };
+}
+
 static bool is_line_length(const struct schema *schema, const struct mu_directive *directive,
 			   const struct conf_node *node)
 {
@@ -544,13 +569,42 @@ static void print_log(const struct mu_directive *directive, const void *field, F
 	fprintf(out, " %s", levels[log->level]);
 }
 
+/* Loading is for whoever may do that: check.c. */
+static void parse_object(const struct schema *schema, const struct conf_node *node,
+			 struct conf_handler *handler)
+{
+	const char *asked = node->words > 2 ? node->word[2] : "";
+
+	if (node->words > 3)
+		conf_error(schema->context, &node->word_at[3],
+			   "`handler module` takes one name; quote a path that has blanks");
+	else if (!*asked)
+		conf_error(schema->context, &node->at,
+			   "`handler module` needs the name of a module, or the path of its file");
+	else if (!strchr(asked, '/'))
+		*handler = (struct conf_handler){ NULL, node, asked };
+	else if (strncmp(asked, "./", 2) == 0 && asked[2])
+		*handler = (struct conf_handler){
+			NULL, node, conf_path(schema->context, &node->word_at[2], asked + 2)
+		};
+	else
+		*handler = (struct conf_handler){
+			NULL, node, conf_path(schema->context, &node->word_at[2], asked)
+		};
+}
+
 static void parse_handler(const struct schema *schema, const struct mu_directive *directive,
 			  const struct conf_node *node, void *field)
 {
-	const char *name = schema_word(schema, node, "the name of a handler");
 	const struct mu_module *const *module = schema->modules;
+	const char *name;
 
 	(void)directive;
+	if (node->words > 1 && strcmp(node->word[1], "module") == 0) {
+		parse_object(schema, node, field);
+		return;
+	}
+	name = schema_word(schema, node, "the name of a handler");
 	if (!name)
 		return;
 	while (*module && strcmp((*module)->name, name) != 0)
@@ -562,7 +616,7 @@ static void parse_handler(const struct schema *schema, const struct mu_directive
 	if (!(*module)->directives && node->child)
 		conf_error(schema->context, &node->child->at,
 			   "the handler `%s` has no directives of its own", name);
-	*(struct conf_handler *)field = (struct conf_handler){ *module, node };
+	*(struct conf_handler *)field = (struct conf_handler){ *module, node, NULL };
 }
 
 static void print_handler(const struct mu_directive *directive, const void *field, FILE *out)
@@ -570,7 +624,12 @@ static void print_handler(const struct mu_directive *directive, const void *fiel
 	const struct conf_handler *handler = field;
 
 	(void)directive;
-	fputs(handler->module->name, out);
+	if (!handler->asked) {
+		fputs(handler->module->name, out);
+		return;
+	}
+	fputs("module ", out);
+	lexer_quote(handler->asked, out);
 }
 
 static bool is_handler_unset(const struct mu_directive *directive, const void *field)
@@ -598,6 +657,7 @@ const struct schema_type *schema_type(int type)
 		[MU_SWITCH] = { parse_switch, print_switch, is_switch_unset },
 		[MU_LINES] = { parse_line, print_lines, is_words_unset, .repeats = true },
 		[MU_OUTPUT] = { parse_string, print_string, is_string_unset },
+		[MU_COMMAND] = { parse_command, print_words, is_words_unset },
 		[CONF_ITEMS] = { .has_block = true, .repeats = true },
 		[CONF_PLACED] = { parse_placed, print_placed, .repeats = true },
 		[CONF_MODE] = { parse_mode, print_mode },

@@ -140,6 +140,14 @@ static void set_paused(struct master *master, const struct control_request *requ
 
 	if (!pool)
 		return;
+	if (service_is_tended(pool->service)) {
+		outcome->word = CONTROL_REFUSED;
+		fprintf(outcome->text,
+			"service %s cannot be paused: its handler `%s` accepts by itself, and "
+			"cannot be told to wait\n",
+			request->service, pool->service->module->name);
+		return;
+	}
 	changed = pool_pause(pool, paused);
 	fprintf(outcome->text, "service %s %s%s\n", request->service,
 		changed ? "" : "was so already: it ",

@@ -38,6 +38,8 @@ static void add_status(struct text *text, int status)
 		add(text, " (its set-up failed)");
 	if (status == WORKER_EXIT_MODULE)
 		add(text, " (its handler did not start)");
+	if (status == WORKER_EXIT_TENDED)
+		add(text, " (its handler failed)");
 }
 
 static void add_signal(struct text *text, const struct death_kind *kind, bool alone)

@@ -166,6 +166,7 @@ void pool_try_accept(struct pool *pool)
 {
 	struct worker *worker = pool_idlest(pool);
 
-	if (worker && pool->phase == POOL_SERVING && !pool->paused)
+	if (worker && pool->phase == POOL_SERVING && !pool->paused &&
+	    !service_is_tended(pool->service))
 		record_send(worker->control.fd, RECORD_TRY_ACCEPT, 0, 0, -1);
 }

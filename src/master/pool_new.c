@@ -25,6 +25,7 @@ static struct listener_options options_of(const struct service_conf *service)
 		.owner = service->socket_owner,
 		.group = service->socket_group,
 		.defer_accept = service->module->flags & MU_CLIENT_FIRST,
+		.tended = service_is_tended(service),
 	};
 }
 
@@ -169,6 +170,57 @@ static int take_listeners(struct pool *pool, char **error_r)
 	return note_descriptors(pool);
 }
 
+static const struct open_listener *shared_listener(const struct pool *pool,
+						   const struct pool *other)
+{
+	for (size_t i = 0; i < pool->listeners; i++) {
+		for (size_t j = 0; j < other->listeners; j++) {
+			if (pool->listener[i] == other->listener[j])
+				return pool->listener[i];
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Whether accept(2) waits belongs to the socket and not to who calls it: what suits programs that accept by
+ * themselves would block our workers, and the reverse would fail there.
+ */
+static int check_company(const struct pool *pool, char **error_r)
+{
+	bool tended = service_is_tended(pool->service);
+	const struct open_listener *shared;
+	char text[ADDRESS_TEXT_MAX];
+	const struct pool *other;
+
+	TAILQ_FOREACH (other, &pool->master->pools, link) {
+		if (service_is_tended(other->service) == tended)
+			continue;
+		shared = shared_listener(pool, other);
+		if (!shared)
+			continue;
+		if (asprintf(error_r,
+			     "%s is now served by the handler `%s` of service %s: a socket cannot "
+			     "change between handlers that accept by themselves and others while "
+			     "it is in use; remove it in one reload and add it in the next, or "
+			     "restart",
+			     address_text(&shared->socket.address, text),
+			     other->service->module->name, other->service->name) < 0)
+			*error_r = NULL;
+		errno = EBUSY;
+		return -1;
+	}
+	return 0;
+}
+
+/* Who accepts by itself does so before it can be told not to: it must find a socket that listens. */
+static int listen_early(struct pool *pool, char **error_r)
+{
+	if (check_company(pool, error_r) < 0)
+		return -1;
+	return service_is_tended(pool->service) ? pool_listen(pool, false, error_r) : 0;
+}
+
 static int open_outputs(struct pool *pool, char **error_r)
 {
 	pool->output = outputs_open(pool->service, error_r);
@@ -241,7 +293,7 @@ struct pool *pool_new(struct master *master, struct config *config,
 	if (!pool)
 		goto out_of_memory;
 	if (pool->totals && make_places(pool) == 0 && take_listeners(pool, error_r) == 0 &&
-	    open_outputs(pool, error_r) == 0)
+	    open_outputs(pool, error_r) == 0 && listen_early(pool, error_r) == 0)
 		return pool;
 	error = errno;
 	for (size_t i = 0; i < pool->listeners; i++)

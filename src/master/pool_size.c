@@ -293,7 +293,8 @@ static bool look_at_queue(struct pool *pool, const struct crowd *crowd, int64_t 
 		.refusing = is_refusing(pool),
 	};
 
-	if (pool->paused) {
+	/* Who accepts by itself is not seen to be busy, so nobody can say that a client is left waiting. */
+	if (pool->paused || service_is_tended(pool->service)) {
 		stop_watching(pool);
 		return false;
 	}

@@ -110,8 +110,10 @@ static void worker_died(struct worker *worker, const siginfo_t *info, int64_t no
 	if (pool->phase == POOL_ENDING && pool->served && had_begun(&death) &&
 	    death_was_ours(&death))
 		pool->killed++;
-	if (!expected) {
+	if (!expected)
 		pool->totals->deaths++;
+	/* Who leaves in order, but too soon and for no reason of ours, would do so again and again. */
+	if (!expected || worker->unasked) {
 		if (!death_was_foreign_will(&death))
 			policy_died(worker_policy(worker), worker->round, worker->was_ready,
 				    death.age, now);

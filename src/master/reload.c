@@ -111,7 +111,11 @@ static void kill_new_pools(struct master *master)
 	struct pool *pool;
 
 	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool->phase == POOL_STARTING)
+		if (pool->phase != POOL_STARTING)
+			continue;
+		if (service_is_tended(pool->service))
+			pool_drain(pool, false, master->loop.now);
+		else
 			pool_kill(pool, SIGTERM, "its generation was given up", master->loop.now);
 	}
 }
@@ -218,10 +222,15 @@ static bool open_control(struct master *master)
  * When a master was killed, its workers leave the listeners as soon as they notice. Who starts the next one at once
  * may be faster than they.
  */
-static bool may_bind_later(const struct master *master)
+static bool may_bind_later(const struct master *master, const struct service_conf *service)
 {
+	int64_t patience = BIND_PATIENCE_MS;
+
+	/* A program has the listeners until it has finished, for which the workers of a dead master give it a limit. */
+	if (service_is_tended(service))
+		patience += service->orphan_ms;
 	return master->phase == MASTER_BOOTING &&
-	       master->loop.now - master->reload.began_at < BIND_PATIENCE_MS;
+	       master->loop.now - master->reload.began_at < patience;
 }
 
 static void bind_later(struct master *master)
@@ -240,7 +249,7 @@ static bool make_pool(struct master *master, const struct plan_service *planned)
 
 	if (pool_new(master, master->reload.config, service, master->generation, &error))
 		return true;
-	if (errno == EADDRINUSE && may_bind_later(master))
+	if (errno == EADDRINUSE && may_bind_later(master, service))
 		bind_later(master);
 	else
 		reload_refuse(master, EX_UNAVAILABLE, "service %s: %s", service->name,

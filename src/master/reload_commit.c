@@ -120,7 +120,7 @@ static int swap_pools(struct master *master)
 	TAILQ_FOREACH (pool, &master->pools, link) {
 		if (pool->phase == POOL_STARTING) {
 			old = reload_serving_pool(master, pool->service->name);
-			pool->paused = old && old->paused;
+			pool->paused = old && old->paused && !service_is_tended(pool->service);
 			pool_commit(pool);
 			log_pool(pool);
 		}

@@ -225,6 +225,8 @@ static const char *worker_state(const struct worker *worker, const struct slot_v
 	default:
 		if (worker->stuck_since)
 			return "stuck";
+		if (service_is_tended(worker->pool->service))
+			return "serving";
 		return worker->refuses ? "refusing" : slot_state_name(view->state);
 	}
 }

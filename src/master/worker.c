@@ -180,8 +180,10 @@ static bool handle_record(struct worker *worker, const struct record *record, in
 		worker->said_goodbye = true;
 		if (record->value > 0 && record->value <= pool->service->connections)
 			pool->cut += (unsigned)record->value;
-		if (worker->phase != WORKER_ENDING)
+		if (worker->phase != WORKER_ENDING) {
 			worker->because = "it said goodbye";
+			worker->unasked = true;
+		}
 		worker->phase = WORKER_ENDING;
 		expect_end(worker, now + WORKER_GRACE_MS);
 		if (pool->phase == POOL_ENDING && record->flags & RECORD_LAST_CALL)
@@ -384,11 +386,14 @@ void worker_drain(struct worker *worker, uint32_t flags, int64_t now)
 {
 	const struct service_conf *service = worker->pool->service;
 
-	if (worker->phase == WORKER_STARTING || worker->phase == WORKER_READY) {
+	bool waits = worker->phase == WORKER_STARTING || worker->phase == WORKER_READY;
+
+	/* Who accepts by itself may have clients before it is told to go on. */
+	if (waits && !service_is_tended(service)) {
 		worker_signal(worker, SIGTERM, "it was not needed any more", now);
 		return;
 	}
-	if (worker->phase != WORKER_SERVING)
+	if (worker->phase != WORKER_SERVING && !waits)
 		return;
 	worker->phase = WORKER_ENDING;
 	record_send(worker->control.fd, RECORD_DRAIN, flags, service->drain_ms, -1);

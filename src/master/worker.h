@@ -39,6 +39,7 @@ struct worker {
 	unsigned round; /* of the policy, as it was started */
 	bool was_ready;
 	bool said_goodbye;
+	bool unasked;        /* ... and nobody had told it to go */
 	int most;            /* connections that it may hold, as it said */
 	enum expiry expired; /* why it should be replaced */
 	bool failed;         /* it is ended for a fault of its own, and nobody had told it to go */

@@ -403,7 +403,8 @@ int listener_listen(struct listener *listener, const struct listener_options *op
 	if (address->u.sa.sa_family != AF_UNIX &&
 	    set_option(listener->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, options->defer_accept) < 0)
 		return fail(error_r, "listen on", address, errno);
-	if (listen(listener->fd, options->backlog) < 0)
+	if (listen(listener->fd, options->backlog) < 0 ||
+	    (!options->tended && fd_set_nonblocking(listener->fd, true) < 0))
 		return fail(error_r, "listen on", address, errno);
 	listener->listening = true;
 	return 0;
@@ -440,9 +441,9 @@ int listener_adopt(struct listener *listener, int fd, char **error_r)
 
 	forget(listener);
 	address->len = sizeof(address->u);
-	if (!why && (getsockname(fd, &address->u.sa, &address->len) < 0 ||
-		     fd_set_nonblocking(fd, true) < 0 || fd_set_cloexec(fd, true) < 0 ||
-		     set_stream_options(fd, address->u.sa.sa_family) < 0))
+	if (!why &&
+	    (getsockname(fd, &address->u.sa, &address->len) < 0 || fd_set_cloexec(fd, true) < 0 ||
+	     set_stream_options(fd, address->u.sa.sa_family) < 0))
 		why = strerror(errno);
 	if (why) {
 		if (asprintf(error_r, "cannot use the passed descriptor %d: %s", fd, why) < 0)

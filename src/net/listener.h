@@ -18,10 +18,11 @@ struct listener_options {
 	uid_t owner; /* of a Unix socket; (uid_t)-1: as created */
 	gid_t group;
 	bool defer_accept; /* TCP_DEFER_ACCEPT 1 s: the client speaks first */
+	bool tended;       /* who accepts there says whether accept(2) waits: that is left alone */
 };
 
 struct listener {
-	int fd; /* non-blocking, CLOEXEC */
+	int fd; /* CLOEXEC; non-blocking but where it is tended */
 	struct address address;
 	bool listening;
 	bool adopted; /* came from systemd: never unlinked, not ours to close for good */
@@ -39,13 +40,14 @@ struct listener {
 int listener_bind(struct listener *listener_r, const struct address *address,
 		  const struct listener_options *options, char **error_r);
 /*
- * listen(2), with the options that act from here on (backlog, defer_accept; mode, owner and group of a
+ * listen(2), with the options that act from here on (backlog, defer_accept, tended; mode, owner and group of a
  * file that is ours); again to change them while it listens. 0, or -1 with *error_r malloc'd.
  */
 int listener_listen(struct listener *listener, const struct listener_options *options,
 		    char **error_r);
 /*
- * Takes over a listening stream socket, checked with getsockopt. 0, or -1 with *error_r malloc'd (and fd
+ * Takes over a listening stream socket, checked with getsockopt; others may be at it: whether it blocks is for
+ * listener_listen. 0, or -1 with *error_r malloc'd (and fd
  * still the caller's).
  */
 int listener_adopt(struct listener *listener_r, int fd, char **error_r);

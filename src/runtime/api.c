@@ -156,6 +156,13 @@ bool mu_is_ready(const struct mu_worker *worker)
 	return !worker->draining && !worker->closing;
 }
 
+int64_t mu_drain_left(const struct mu_worker *worker)
+{
+	if (!worker->draining || !worker->drain_deadline)
+		return -1;
+	return worker->drain_deadline > worker->now ? worker->drain_deadline - worker->now : 0;
+}
+
 int mu_output(struct mu_worker *worker, const char *path)
 {
 	for (size_t i = 0; path && i < worker->outputs; i++)

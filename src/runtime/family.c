@@ -30,6 +30,7 @@ void family_moved(struct mu_conn *conn)
 	struct family *family = conn_client(conn)->family;
 
 	family->moved = conn->worker->now;
+	family->limited = false;
 }
 
 /* ---- tasks ---- */
@@ -189,9 +190,20 @@ static void close_other(struct family *family, struct mu_conn *other)
 	conn_put(other);
 }
 
+/* Somebody waits for it, or has been woken and has not gone on yet. */
+static bool is_waited_for(const struct family *family, const struct mu_conn *other)
+{
+	if (family->waiter && family->waiter->conn == other)
+		return true;
+	for (const struct task *task = family->tasks; task; task = task->next)
+		if (task->waiter && task->waiter->conn == other)
+			return true;
+	return false;
+}
+
 void mu_close(struct mu_conn *other)
 {
-	if (!other->waiters) {
+	if (!is_waited_for(other->parent->family, other)) {
 		close_other(other->parent->family, other);
 		return;
 	}

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "runtime/child.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -27,6 +28,7 @@ int runtime_init(struct mu_worker *worker)
 	worker->task = NULL;
 	worker->tasks = worker->task_places = 0;
 	worker->foreign = NULL;
+	worker->logged = 0;
 	worker->slabs = NULL;
 	worker->free = worker->doomed = NULL;
 	worker->buffers = NULL;
@@ -44,6 +46,7 @@ int runtime_init(struct mu_worker *worker)
 
 void runtime_cleanup(struct mu_worker *worker)
 {
+	fd_close(&worker->null);
 	coroutine_pool_cleanup(&worker->pool);
 	fd_close(&worker->epoll);
 	memory_free(worker);
@@ -97,6 +100,10 @@ void runtime_event(struct mu_conn *conn, uint32_t events)
 {
 	if (conn->state == CONN_FREE)
 		return;
+	if (conn->state == CONN_LOGGED) {
+		child_log_event(conn);
+		return;
+	}
 	runtime_note(conn, events);
 	if (conn->queued)
 		return;
@@ -131,6 +138,7 @@ static void run_woken(struct mu_worker *worker)
 		worker->slot->peer = conn_client(waiter->conn)->peer;
 		coroutine_resume(&worker->pool, waiter->coroutine);
 	}
+	worker->task = NULL;
 }
 
 static void run_timers(struct mu_worker *worker)

@@ -27,6 +27,7 @@
 #include "musterd/module.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum {
@@ -45,9 +46,10 @@ enum conn_state {
 	CONN_PARKED = 2,
 	CONN_SERVING = 3,
 	/* Part of a client's serve. */
-	CONN_OTHER = 4,  /* a socket of our own */
-	CONN_PIPE = 5,   /* one end of a pipe of ours */
-	CONN_FOREIGN = 6 /* a descriptor that is not ours, for the time of one wait */
+	CONN_OTHER = 4,   /* a socket of our own */
+	CONN_PIPE = 5,    /* one end of a pipe of ours */
+	CONN_FOREIGN = 6, /* a descriptor that is not ours, for the time of one wait */
+	CONN_LOGGED = 7   /* a pipe whose lines are logged by the loop: child_log.c */
 };
 
 /* What can be waited for. Of these, what need not be, as far as we know, is `ready`. */
@@ -91,10 +93,11 @@ struct at_end {
 struct family {
 	struct mu_conn *others; /* by their `next` */
 	struct task *tasks;
-	struct at_end *ends; /* the last one first */
-	int64_t moved;       /* clock_ms(): bytes of any of its connections */
-	bool joins;          /* one of the tasks is in mu_join */
-	bool limited;        /* that a limit ended has been logged */
+	struct waiter *waiter; /* serve itself waits */
+	struct at_end *ends;   /* the last one first */
+	int64_t moved;         /* clock_ms(): bytes of any of its connections */
+	bool joins;            /* one of the tasks is in mu_join */
+	bool limited;          /* that a limit ended has been logged */
 };
 
 struct mu_conn {
@@ -152,6 +155,10 @@ struct mu_worker {
 	size_t outputs;
 	struct names *names; /* NULL: the module is without MU_NAMES */
 
+	/* Of the programs that its children become. */
+	const struct rlimit *program_files; /* RLIMIT_NOFILE; NULL: that of the worker */
+	int null;                           /* /dev/null; -1: is opened when it is needed */
+
 	/* Now. */
 	int64_t now; /* clock_ms() */
 	time_t time; /* wall clock */
@@ -174,6 +181,7 @@ struct mu_worker {
 	struct waiter *woken, **woken_end;        /* go on in this turn, or the next */
 	struct task *task;                        /* that runs; NULL: a serve does, or nobody */
 	size_t tasks, task_places; /* how many there are, and have room in the timers */
+	size_t logged;             /* how many pipes of children the loop reads */
 	struct mu_conn *foreign;   /* whose descriptors are not ours, by `next` */
 
 	/* Memory. */
@@ -307,7 +315,7 @@ int conn_at_end(struct mu_conn *conn, struct at_end *end);
 int conn_wait_fd(struct mu_conn *conn, int fd, int events, int64_t milliseconds);
 /* Serve has returned: waits for its tasks, and undoes what it had beside itself. */
 void family_end(struct mu_conn *conn);
-/* Bytes of a connection with a family have moved. */
+/* Bytes of a connection with a family, or of one of its others, have moved. */
 void family_moved(struct mu_conn *conn);
 
 /* -------------------------------------------------------------------------- limits.c ---- */

@@ -83,6 +83,17 @@ void conn_wake(struct mu_conn *conn, int events, int wake)
 	}
 }
 
+/* Where it is noted that what runs now waits; NULL where nobody would look. */
+static struct waiter **noted(struct mu_conn *conn)
+{
+	struct task *task = conn->worker->task;
+	struct family *family = conn_client(conn)->family;
+
+	if (task)
+		return &task->waiter;
+	return family ? &family->waiter : NULL;
+}
+
 int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 {
 	struct mu_worker *worker = conn->worker;
@@ -92,14 +103,15 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 				 .coroutine = worker->pool.current,
 				 .task = worker->task,
 				 .events = events };
-	bool polls = !waiter.coroutine && !worker->tasks;
+	struct waiter **note = noted(conn);
+	bool polls = !waiter.coroutine && !worker->tasks && !worker->logged;
 	int error;
 
 	if (events & (CONN_IN | CONN_OUT) && !polls && (error = conn_watch(conn, events)) != 0)
 		return error;
 	conn->waiters = &waiter;
-	if (waiter.task)
-		waiter.task->waiter = &waiter;
+	if (note)
+		*note = &waiter;
 	if (deadline && !polls)
 		timer_set(&worker->timers, &waiter.timer, deadline);
 	if (polls)
@@ -110,8 +122,8 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 		while (!waiter.woken)
 			worker->direct_turn(worker);
 	worker->task = waiter.task;
-	if (waiter.task)
-		waiter.task->waiter = NULL;
+	if (note)
+		*note = NULL;
 	return waiter.wake;
 }
 

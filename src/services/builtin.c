@@ -3,5 +3,6 @@
 #include "services/builtin.h"
 
 const struct mu_module *const builtin_modules[] = {
-	&mu_chargen, &mu_daytime, &mu_discard, &mu_echo, &mu_http, &mu_time_module, NULL,
+	&mu_chargen, &mu_daytime, &mu_discard,     &mu_echo, &mu_exec,
+	&mu_http,    &mu_program, &mu_time_module, NULL,
 };

@@ -5,7 +5,8 @@
 
 #include "musterd/module.h"
 
-extern const struct mu_module mu_chargen, mu_daytime, mu_discard, mu_echo, mu_http, mu_time_module;
+extern const struct mu_module mu_chargen, mu_daytime, mu_discard, mu_echo, mu_exec, mu_http,
+	mu_program, mu_time_module;
 
 /* Ended by NULL. */
 extern const struct mu_module *const builtin_modules[];

@@ -49,13 +49,19 @@ static void drain(struct worker *worker, int64_t ms, bool last_call, bool orphan
 		if (rt->module->drain)
 			rt->module->drain(rt->state);
 	}
-	worker->last_call = last_call && worker->go && !worker->acceptor.paused && !rt->refuses;
+	worker->last_call = last_call && worker->go && !worker->acceptor.paused && !rt->refuses &&
+			    !worker->title.tended;
 	/* A busy direct worker could serve those who wait, if there are any, only later. */
 	if (rt->direct && rt->connections &&
 	    (has_idle_sibling(worker) || !acceptor_has_waiting(&worker->acceptor)))
 		worker->last_call = false;
 	if (orphan || !worker->last_call)
 		acceptor_end(&worker->acceptor);
+}
+
+void control_drain(struct worker *worker, int64_t ms)
+{
+	drain(worker, ms, false, false);
 }
 
 /* The slot says whether clients may come to it. */

@@ -2,6 +2,7 @@
 /* The end of a worker's usefulness, as expiry.h says. */
 #include "worker/expiry.h"
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "config/config.h"
 
@@ -30,6 +31,22 @@ void expiry_init(struct expiry_state *expiry, const struct service_conf *service
 			    strerror(errno));
 	else
 		expiry->max_memory = (uint64_t)service->max_memory;
+}
+
+void expiry_measure(struct expiry_state *expiry, pid_t pid)
+{
+	char path[64] = "/proc/self/statm";
+
+	if (!expiry->max_memory)
+		return;
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	fd_close(&expiry->statm);
+	expiry->statm = open(path, O_RDONLY | O_CLOEXEC);
+	expiry->is_foreign = pid;
+	if (expiry->statm < 0)
+		log_warning("cannot open %s: %s; max-memory has no effect%s", path, strerror(errno),
+			    errno == ENOENT ? ": in a chroot it needs a /proc of its own" : "");
 }
 
 uint64_t expiry_work(const struct slot *slot)
@@ -74,7 +91,10 @@ enum expiry expiry_look(struct expiry_state *expiry, struct slot *slot, int64_t 
 
 int64_t expiry_due(const struct expiry_state *expiry, const struct slot *slot)
 {
-	if (!expiry->max_memory || expiry_work(slot) == expiry->seen)
+	if (!expiry->max_memory)
 		return 0;
-	return expiry->look_at;
+	/* What another process does is not seen here. */
+	if (expiry->is_foreign)
+		return expiry->look_at;
+	return expiry_work(slot) == expiry->seen ? 0 : expiry->look_at;
 }

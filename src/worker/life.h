@@ -21,20 +21,35 @@ struct worker {
 	struct acceptor acceptor;
 	struct expiry_state expiry;
 	struct title title;
-	bool go;        /* the master said GO */
-	bool orphan;    /* the master is gone */
-	bool last_call; /* DRAIN said that the listeners go away for good */
-	bool took_all;  /* direct: nobody waited in them any more when it left them */
+	struct rlimit files; /* as it was before ours was raised */
+	bool go;             /* the master said GO */
+	bool orphan;         /* the master is gone */
+	bool last_call;      /* DRAIN said that the listeners go away for good */
+	bool took_all;       /* direct: nobody waited in them any more when it left them */
 	int64_t look_at; /* direct: when to see whether others wait for the worker that a client holds */
 	int64_t left_since, left_at; /* refusing: clients are left to a sibling, since and last */
 	bool try_accept;             /* the master asked for it */
 	bool expired;                /* and the master knows */
+
+	/* Of a module that accepts by itself: tending.c. */
+	struct {
+		int signals;     /* a signalfd for SIGTERM */
+		bool ready;      /* the master knows */
+		bool going;      /* READY and GO */
+		int64_t warn_at; /* just before the boot limit; 0: that has been done */
+		bool over;       /* serve has returned */
+		int result;      /* what */
+	} tending;
 };
 
 /*
  * epoll_event.data of what is no connection. Connections are pointers, which are even and not small.
  */
-enum { EVENT_CONTROL = 1, EVENT_LISTENER = 3 /* + 2 * index */ };
+enum {
+	EVENT_CONTROL = 1,
+	EVENT_LISTENER = 3,         /* + 2 * index */
+	EVENT_TERM = EVENT_LISTENER /* where nobody listens: tending.c */
+};
 
 static inline bool event_is_connection(const struct epoll_event *event)
 {
@@ -58,6 +73,9 @@ void control_read(struct worker *worker);
 /* Waits for the first record and whatever it brings: before GO there is nothing else to do. */
 void control_wait(struct worker *worker);
 
+/* As if the master had said DRAIN, so many milliseconds (0: no limit). */
+void control_drain(struct worker *worker, int64_t ms);
+
 /* Tells the master, once, when this worker should be replaced; in every turn and between requests. */
 void control_expire(struct worker *worker);
 
@@ -68,6 +86,8 @@ static inline const char *title_state(const struct worker *worker)
 		return "draining";
 	if (worker->rt.refuses)
 		return "refusing";
+	if (worker->title.tended)
+		return worker->tending.ready ? "serving" : "starting";
 	if (worker->rt.connections)
 		return "busy";
 	return worker->acceptor.paused ? "paused" : "idle";
@@ -81,6 +101,10 @@ static inline int64_t next_look(const struct worker *worker)
 	at = clock_earlier(at, worker->acceptor.back_at);
 	return clock_earlier(at, expiry_due(&worker->expiry, worker->rt.slot));
 }
+
+/* ---- tending.c: from before READY until the module's serve has returned. The exit status ---- */
+
+int run_tending(struct worker *worker);
 
 /* ---- direct.c, multiplexed.c: until the drain is over ---- */
 

@@ -7,12 +7,14 @@
 #include "config/config.h"
 #include "runtime/names.h"
 #include "worker/life.h"
+#include "worker/module.h"
 #include "worker/orphan.h"
 #include "worker/privileges.h"
 #include "worker/trace.h"
 
 #include <bsd/stdlib.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -41,10 +43,15 @@ static void set_up_runtime(struct worker *worker)
 	rt->idle = SLOT_IDLE;
 	rt->busy = SLOT_BUSY;
 	rt->connections_max = (size_t)service->connections;
-	rt->direct = service->connections == 1;
+	rt->direct = service->connections == 1 && !service_is_tended(service);
 	rt->direct_wait = direct_wait;
 	rt->direct_turn = direct_turn;
-	worker->title = (struct title){ .service = service->name, .number = rt->number };
+	rt->null = -1;
+	worker->title = (struct title){ .service = service->name,
+					.number = rt->number,
+					.tended = service_is_tended(service) };
+	if (service_is_tended(service))
+		rt->limits = (struct limits){ 0 };
 }
 
 static void set_up_refusal(struct worker *worker)
@@ -72,21 +79,19 @@ static void ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
-/* Mostly it has said why, and that is to stay the last error in the slot. */
-static void log_module(const struct worker *worker, const char *what)
+/*
+ * What worker and programs have in different ways: we need more descriptors than select(2) can count, they may use it.
+ * And a chroot need not have a /dev/null.
+ */
+static void set_up_programs(struct worker *worker)
 {
-	log_line(worker->rt.slot->error[0] ? LOG_NOTICE : LOG_ERR, "%s %s", worker->rt.module->name,
-		 what);
-}
+	const struct service_conf *service = worker->args->service;
+	struct mu_worker *rt = &worker->rt;
 
-static int start_module(struct worker *worker, const void *config)
-{
-	const struct mu_module *module = worker->rt.module;
-
-	if (!module->start || module->start(&worker->rt, config, &worker->rt.state) == 0)
-		return 0;
-	log_module(worker, "did not start");
-	return WORKER_EXIT_MODULE;
+	if (service->nofile < 0 && getrlimit(RLIMIT_NOFILE, &worker->files) == 0)
+		rt->program_files = &worker->files;
+	if (service->chroot)
+		rt->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
 /* The files that names need, which a chroot hides. */
@@ -111,26 +116,19 @@ static int set_up(struct worker *worker, struct arena *arena)
 {
 	const struct service_conf *service = worker->args->service;
 	struct mu_worker *rt = &worker->rt;
-	struct conf_errors errors = { 0 };
-	void *config;
+	const void *config;
 
 	tzset(); /* reads its file, which a chroot hides */
 	if (!rt->refuses)
 		expiry_init(&worker->expiry, service, arc4random());
+	set_up_programs(worker);
 	rt->connections_max = privileges_open_files(service, rt->connections_max);
 	if (!rt->connections_max)
 		return WORKER_EXIT_SETUP;
 	worker->title.max = rt->connections_max;
-	config = config_module_block(service, arena, &errors);
-	if (!config) {
-		conf_errors_log(&errors);
-		conf_errors_cleanup(&errors);
+	config = module_load(worker, arena);
+	if (!config || module_prepare(worker, config) < 0)
 		return WORKER_EXIT_MODULE;
-	}
-	if (rt->module->prepare && rt->module->prepare(rt, config, &rt->state) < 0) {
-		log_module(worker, "could not be prepared");
-		return WORKER_EXIT_MODULE;
-	}
 	if (prepare_names(rt, service->chroot) != 0 || privileges_drop(service) < 0)
 		return WORKER_EXIT_SETUP;
 	if (runtime_init(rt) < 0) {
@@ -147,10 +145,10 @@ static int set_up(struct worker *worker, struct arena *arena)
 		log_err("cannot watch the master's socket: %s", strerror(errno));
 		return WORKER_EXIT_SETUP;
 	}
-	return start_module(worker, config);
+	return module_start(worker, config) < 0 ? WORKER_EXIT_MODULE : 0;
 }
 
-static void serve(struct worker *worker)
+static int serve(struct worker *worker)
 {
 	struct mu_worker *rt = &worker->rt;
 
@@ -162,21 +160,24 @@ static void serve(struct worker *worker)
 	while (!worker->go && !rt->draining)
 		control_wait(worker);
 	if (!worker->go)
-		return;
+		return 0;
 	if (!rt->draining)
 		slot_set_state(rt->slot, rt->idle, rt->now);
 	if (rt->direct)
 		run_direct(worker);
 	else
 		run_multiplexed(worker);
+	return 0;
 }
 
-static void leave(struct worker *worker)
+static void leave(struct worker *worker, bool in_order)
 {
 	struct mu_worker *rt = &worker->rt;
 
 	if (rt->module->stop)
 		rt->module->stop(rt->state);
+	if (!in_order)
+		return;
 	slot_set_state(rt->slot, SLOT_GONE, rt->now);
 	if (!worker->orphan)
 		record_send(worker->args->control, RECORD_GOODBYE,
@@ -201,8 +202,8 @@ int worker_main(const struct worker_args *args)
 	slot_set_state(worker.rt.slot, SLOT_STARTING, worker.rt.now);
 	status = set_up(&worker, arena);
 	if (!status) {
-		serve(&worker);
-		leave(&worker);
+		status = worker.title.tended ? run_tending(&worker) : serve(&worker);
+		leave(&worker, !status);
 	}
 	if (worker.rt.epoll >= 0)
 		runtime_cleanup(&worker.rt);

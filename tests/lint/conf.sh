@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Every configuration that is shipped is valid: musterd -t says so of it, with folders and users that this machine
 # has in the place of those that it may lack; and so are those in conf.d with all that they show in comments (# and
-# no space). Runs in a build folder.
+# no space); and so are the services of the manual page, with a program and a user that this machine has. Runs in a
+# build folder.
 set -eu
 src=${srcdir:-$(dirname "$0")/../..}
 src=$(cd "$src" && pwd)
@@ -34,6 +35,21 @@ for conf in "$src"/etc/musterd.conf.in "$src"/etc/quickstart.conf "$src"/etc/con
 done
 for conf in "$src"/etc/conf.d/*.conf; do
 	check "$conf" 's/^\([[:space:]]*\)#\([^ ]\)/\1\2/'
+done
+awk -v folder="$folder" '
+	/^\.Bd -literal/ { text = ""; inside = 1; next }
+	/^\.Ed/ && inside {
+		inside = 0
+		if (text !~ /(^|\n)service [a-z]+ [{]/)
+			next
+		file = sprintf("%s/manual-%d", folder, ++n)
+		printf "%s", text >file
+		close(file)
+	}
+	inside { gsub(/\\e/, "\\"); text = text $0 "\n" }' "$src/man/musterd.conf.5.in"
+for conf in "$folder"/manual-*; do
+	check "$conf" "s|command  *[^ ;}]*|command /bin/cat|; s|folder  */srv/[a-z]*|folder $folder|; s|group staff|group $(id -gn)|
+		s|^\([[:space:]]*user  *\)[a-z-]*\$|\1$(id -un)|"
 done
 printf 'service x { }\n' >"$folder/test.conf"
 if "$musterd" -t -c "$folder/test.conf" >/dev/null 2>&1; then

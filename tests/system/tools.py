@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""For system tests that use other people's clients: finds them, or skips; runs them without the proxies and
+"""For system tests that use other people's programs: finds them, or skips; runs them without the proxies and
 configuration files of whoever runs the tests.
 """
 
@@ -11,8 +11,8 @@ from harness import Skip, deadline
 
 
 def tool(name, package=None):
-    """Where the program is, or Skip."""
-    path = shutil.which(name)
+    """Where the program is, or Skip. Servers are where the path of an ordinary user does not lead to."""
+    path = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]))
     if not path:
         raise Skip(f"{name} is not installed (Debian: apt-get install {package or name})")
     return path

@@ -19,6 +19,7 @@ struct bad_conf {
 #define OK              "listen 127.0.0.1:7007; handler echo;"
 #define LISTEN          "listen 127.0.0.1:7007;"
 #define SERVICE(inside) "service a { " OK "\n" inside "\n}"
+#define TENDED(inside)  "service a { " LISTEN " handler tender\n" inside "\n}"
 #define ROUTES(inside)  "service a { " LISTEN " handler full {\n" inside "\n} }"
 #define PATH_108                                                                                \
 	"/run/"                                                                                 \
@@ -154,6 +155,24 @@ static const struct bad_conf bad_confs[] = {
 	{ SERVICE("workers 2..4; spare 1..5"), 2, 21,
 	  "`spare` is up to 5, but `workers` only up to 4" },
 	{ SERVICE("workers 2..4; spare 0..0"), 2, 21, "`spare` must be up to 1 at least" },
+
+	/* where the module accepts by itself */
+	{ TENDED("workers 2..4"), 2, 9,
+	  "`workers` is one number here, or auto: the handler `tender` accepts by itself, and "
+	  "nobody "
+	  "else sees when more of it are needed" },
+	{ TENDED("workers 0..1"), 2, 9, "`workers` is one number here, or auto*" },
+	{ TENDED("spare 1..2"), 2, 1,
+	  "`spare` means nothing here: the handler `tender` accepts by itself, and nobody else "
+	  "sees "
+	  "which of its workers are idle: `workers N` sets how many there are" },
+	{ TENDED("connections 1"), 2, 1,
+	  "`connections` means nothing here: the handler `tender`*" },
+	{ TENDED("overflow wait"), 2, 1, "`overflow` means nothing here*" },
+	{ TENDED("max-requests 10"), 2, 1, "`max-requests` means nothing here*" },
+	{ TENDED("slow 1s"), 2, 1, "`slow` means nothing here*" },
+	{ TENDED("timeout {\nheader 1s; idle 1s; request 1s; park 1s; stall 1s; drain 1s\n}"), 3, 1,
+	  "`header` means nothing here*", 5 },
 	{ SERVICE("umask 888"), 2, 7, "`umask` wants octal permissions: 0660, not `888`" },
 	{ SERVICE("socket { mode 1777 }"), 2, 15,
 	  "`mode` wants octal permissions: 0660, not `1777`" },
@@ -224,9 +243,9 @@ static const struct bad_conf bad_confs[] = {
 	  "`service a` has no `handler`: handler NAME { ... } says what serves a connection" },
 	{ "service a { " LISTEN "\nhandler }", 2, 1, "`handler` needs the name of a handler" },
 	{ "service a { " LISTEN "\nhandler ecko }", 2, 9,
-	  "unknown handler `ecko`: did you mean `echo`? There are: full, web, echo" },
+	  "unknown handler `ecko`: did you mean `echo`? There are: full, web, echo, tender" },
 	{ "service a { " LISTEN "\nhandler ftp }", 2, 9,
-	  "unknown handler `ftp`; there are: full, web, echo" },
+	  "unknown handler `ftp`; there are: full, web, echo, tender" },
 	{ "service a { " LISTEN "\nhandler echo { size 4 } }", 2, 16,
 	  "the handler `echo` has no directives of its own" },
 	{ "service a { " LISTEN "\nhandler web }", 2, 1,

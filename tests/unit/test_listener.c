@@ -624,6 +624,24 @@ static int make_passed(const struct address *address, int type)
 	return fd;
 }
 
+START_TEST(accept_waits_only_where_it_is_somebody_elses_to_say)
+{
+	struct listener_options tended = { .backlog = 8, .tended = true }, ours = { .backlog = 8 };
+	struct address address = parse("127.0.0.1:0");
+	int fd = make_passed(&address, SOCK_STREAM);
+	struct listener listener;
+	char *error = NULL;
+
+	ck_assert_int_eq(listener_adopt(&listener, fd, &error), 0);
+	ck_assert(!(fcntl(fd, F_GETFL) & O_NONBLOCK));
+	ck_assert_int_eq(listener_listen(&listener, &tended, &error), 0);
+	ck_assert(!(fcntl(fd, F_GETFL) & O_NONBLOCK));
+	ck_assert_int_eq(listener_listen(&listener, &ours, &error), 0);
+	ck_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	listener_close(&listener);
+}
+END_TEST
+
 START_TEST(a_passed_tcp_socket_is_adopted)
 {
 	struct address address = parse("127.0.0.1:0");
@@ -635,7 +653,6 @@ START_TEST(a_passed_tcp_socket_is_adopted)
 	ck_assert_int_eq(listener.fd, fd);
 	ck_assert(listener.adopted && listener.listening && !listener.address.dual);
 	ck_assert_int_ne(listener.address.u.in.sin_port, 0);
-	ck_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	ck_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	ck_assert_int_eq(get_option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
 	ck_assert_int_eq(listener_listen(&listener, &plain, &error), 0);
@@ -733,6 +750,7 @@ int main(void)
 	tcase_add_test(tcase, listening_again_changes_the_mode);
 	tcase_add_test(tcase, a_file_taken_over_before_listen_is_noticed);
 	tcase_add_test(tcase, abstract_sockets_leave_no_file);
+	tcase_add_test(tcase, accept_waits_only_where_it_is_somebody_elses_to_say);
 	tcase_add_test(tcase, a_passed_tcp_socket_is_adopted);
 	tcase_add_test(tcase, dual_is_read_from_a_passed_socket);
 	tcase_add_test(tcase, the_file_of_a_passed_socket_stays);

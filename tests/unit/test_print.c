@@ -76,7 +76,9 @@ static const char everything[] =
 	" limit { nofile 1024; core unlimited; as 1G } }\n"
 	"service two { listen 7007; handler echo; workers auto; user anna }\n"
 	"service three { listen 7008; handler web { root ${MU_TEST_UNSET:-/srv/www} }; workers 4 "
-	"}\n";
+	"}\n"
+	"service four { listen 7009; handler tender; workers 4; max-lifetime 1h; timeout { drain "
+	"2s } }\n";
 
 START_TEST(what_is_printed_says_the_same)
 {
@@ -168,8 +170,8 @@ START_TEST(a_modules_block_loads_to_the_same_values)
 
 	b = fixture_load(text, &errors);
 	ck_assert_ptr_nonnull(b);
-	x = config_module_block(a->service[0], arena, &errors);
-	y = config_module_block(b->service[0], arena, &errors);
+	x = config_module_block(a->service[0], a->service[0]->module, arena, &errors);
+	y = config_module_block(b->service[0], b->service[0]->module, arena, &errors);
 	ck_assert_int_eq(x->flag, y->flag);
 	ck_assert_int_eq(y->count, 10);
 	ck_assert_int_eq(y->size, 1536);

@@ -809,6 +809,41 @@ START_TEST(who_waits_for_what_is_closed_goes_on)
 }
 END_TEST
 
+/* The task is woken by a byte, and before it goes on its connection is closed. */
+static void task_reads_closed(struct mu_conn *conn, void *arg)
+{
+	struct waits *waits = arg;
+	char byte;
+	ssize_t n = mu_read(waits->other, &byte, 1);
+
+	(void)conn;
+	add(&waits->story, outcome(n));
+}
+
+static int serve_closes_woken(struct mu_conn *conn, void *state)
+{
+	struct waits waits = { .other = open_pair(conn) };
+	bool kept;
+
+	(void)state;
+	mu_go(conn, task_reads_closed, &waits);
+	conn_wake(waits.other, CONN_IN, 0);
+	mu_close(waits.other);
+	kept = waits.other->state == CONN_OTHER;
+	mu_join(conn);
+	mu_printf(conn, "%s %d", waits.story.text, kept);
+	return MU_DONE;
+}
+
+START_TEST(what_is_closed_is_nobody_elses_before_who_was_woken_for_it_has_seen_that)
+{
+	static const struct mu_module module = { MU_ABI, .name = "woken",
+						 .serve = serve_closes_woken };
+
+	serves(&module, _i, "EBADF 1");
+}
+END_TEST
+
 static int serve_reopens(struct mu_conn *conn, void *state)
 {
 	unsigned long long opened = 0;
@@ -1111,6 +1146,9 @@ int main(int argc, char *argv[], char *envp[])
 	tcase_add_loop_test(tcase, a_relay_is_two_tasks_with_half_closes, 0, 2);
 	tcase_add_loop_test(tcase, others_are_closed_at_the_end_of_serve, 0, 2);
 	tcase_add_loop_test(tcase, who_waits_for_what_is_closed_goes_on, 0, 2);
+	tcase_add_loop_test(
+		tcase, what_is_closed_is_nobody_elses_before_who_was_woken_for_it_has_seen_that, 0,
+		2);
 	tcase_add_loop_test(tcase, others_come_and_go, 0, 2);
 	tcase_add_loop_test(tcase, pipes_are_connections_too, 0, 2);
 	tcase_add_loop_test(tcase, a_full_pipe_is_waited_for, 0, 2);

@@ -2,7 +2,7 @@
 /* What cannot be meant by a directive of a website's block; see conf_check.h. */
 #include "services/http/conf_check.h"
 
-#include "services/http/access.h"
+#include "services/access.h"
 #include "services/http/octet.h"
 #include "services/http/template.h"
 

@@ -6,7 +6,7 @@
 #ifndef SERVICES_HTTP_SCOPE_H
 #define SERVICES_HTTP_SCOPE_H
 
-#include "services/http/access.h"
+#include "services/access.h"
 #include "services/http/conf.h"
 #include "services/http/root.h"
 #include "services/http/settings.h"

@@ -18,7 +18,7 @@
 #ifndef SERVICES_HTTP_SETTINGS_H
 #define SERVICES_HTTP_SETTINGS_H
 
-#include "services/http/access.h"
+#include "services/access.h"
 #include "services/http/conf.h"
 #include "services/http/root.h"
 

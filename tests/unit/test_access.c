@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "services/http/access.h"
+#include "services/access.h"
 
 #include "unit.h"
 
@@ -241,12 +241,12 @@ END_TEST
 
 int main(void)
 {
-	TCase *tcase = tcase_create("http_access");
+	TCase *tcase = tcase_create("access");
 
 	tcase_add_loop_test(tcase, who_is_admitted, 0, sizeof cases / sizeof cases[0]);
 	tcase_add_test(tcase, no_rule_admits_everybody);
 	tcase_add_test(tcase, many_networks_are_found_as_one_by_one);
 	tcase_add_loop_test(tcase, good_words, 0, sizeof good / sizeof good[0]);
 	tcase_add_loop_test(tcase, bad_words, 0, sizeof bad / sizeof bad[0]);
-	return unit_main("http_access", tcase);
+	return unit_main("access", tcase);
 }

@@ -4,8 +4,8 @@
  * decides, whatever the order they are written in; the same one in both is denied. Who is in none
  * is admitted, unless the block has an `allow`.
  */
-#ifndef SERVICES_HTTP_ACCESS_H
-#define SERVICES_HTTP_ACCESS_H
+#ifndef SERVICES_ACCESS_H
+#define SERVICES_ACCESS_H
 
 #include "musterd/module.h"
 

@@ -3,7 +3,7 @@
  * Networks; see access.h. They are sorted by family and length, the longest first, so that a peer
  * costs a binary search for each length that occurs: thousands of networks are as good as ten.
  */
-#include "services/http/access.h"
+#include "services/access.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
