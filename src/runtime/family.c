@@ -5,8 +5,10 @@
  */
 #include "runtime/runtime.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -31,6 +33,27 @@ void family_moved(struct mu_conn *conn)
 
 	family->moved = conn->worker->now;
 	family->limited = false;
+}
+
+static void hurry(struct waiter *waiter, int64_t limit_at)
+{
+	struct timers *timers = &waiter->conn->worker->timers;
+
+	if (!waiter->woken && clock_earlier(waiter->timer.deadline, limit_at) == limit_at)
+		timer_set(timers, &waiter->timer, limit_at);
+}
+
+void family_limit(struct mu_conn *client)
+{
+	const struct family *family = client->family;
+
+	if (!client->limit_at || !family->tasks)
+		return;
+	for (const struct task *task = family->tasks; task; task = task->next)
+		if (task->waiter)
+			hurry(task->waiter, client->limit_at);
+	if (family->waiter)
+		hurry(family->waiter, client->limit_at);
 }
 
 /* ---- tasks ---- */
@@ -203,6 +226,7 @@ static bool is_waited_for(const struct family *family, const struct mu_conn *oth
 
 void mu_close(struct mu_conn *other)
 {
+	assert(other->state == CONN_OTHER || other->state == CONN_PIPE);
 	if (!is_waited_for(other->parent->family, other)) {
 		close_other(other->parent->family, other);
 		return;

@@ -317,6 +317,8 @@ int conn_wait_fd(struct mu_conn *conn, int fd, int events, int64_t milliseconds)
 void family_end(struct mu_conn *conn);
 /* Bytes of a connection with a family, or of one of its others, have moved. */
 void family_moved(struct mu_conn *conn);
+/* A client with a family has a limit of its own now: it is for those too who wait already. */
+void family_limit(struct mu_conn *client);
 
 /* -------------------------------------------------------------------------- limits.c ---- */
 

@@ -220,13 +220,17 @@ int conn_wait_for(struct mu_conn *conn, int events, int64_t ms)
 		runtime_tick(worker);
 	if (ms >= 0 && ms < INT64_MAX - worker->now)
 		until = worker->now + ms;
-	error = wait_for(conn, events, clock_earlier(until, client->limit_at));
-	if (!error)
-		return 1;
-	if (error == ETIMEDOUT && !conn_limit_is_over(client))
-		return 0;
-	if (error == ETIMEDOUT)
-		conn_log_limit(client);
+	do {
+		error = wait_for(conn, events, clock_earlier(until, client->limit_at));
+		if (!error)
+			return 1;
+		if (error == ETIMEDOUT && conn_limit_is_over(client))
+			conn_log_limit(client);
+		else if (error == ETIMEDOUT && until && until <= worker->now)
+			return 0;
+		else if (error == ETIMEDOUT)
+			error = 0; /* a limit that counted as the wait began, and does no more */
+	} while (!error);
 	errno = error;
 	return -1;
 }
