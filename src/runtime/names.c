@@ -55,7 +55,7 @@ struct names {
 	struct hosts *hosts;
 	ares_channel channel;
 	int epoll; /* the channel's sockets */
-	LIST_HEAD(, lookup) waiting;
+	LIST_HEAD(lookups, lookup) waiting;
 	struct lookup *driver; /* has `epoll` in its own; NULL: nobody waits */
 };
 

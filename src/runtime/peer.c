@@ -35,16 +35,17 @@ static int ask_for_names(const struct inquiry *inquiry, struct pointers *pointer
 {
 	struct lookup *lookup = lookup_start_reverse(inquiry->conn->worker->names,
 						     &inquiry->address, inquiry->epoll);
-	int result = lookup ? wait_for_it(inquiry, lookup) : -1;
 
-	if (result == 0)
-		*pointers_r = *lookup_pointers(lookup);
-	lookup_end(lookup);
-	if (result == 0 && pointers_r->error) {
-		errno = pointers_r->error;
+	if (!lookup || wait_for_it(inquiry, lookup) < 0) {
+		lookup_end(lookup);
 		return -1;
 	}
-	return result;
+	*pointers_r = *lookup_pointers(lookup);
+	lookup_end(lookup);
+	if (!pointers_r->error)
+		return 0;
+	errno = pointers_r->error;
+	return -1;
 }
 
 static int has_address(const struct answer *answer, const struct address *address)
