@@ -105,7 +105,7 @@ static void put_change(const struct effective_value *old, const struct effective
 	const char *to = new->shown ? new->shown : "(not set)";
 
 	if (is_same(old->text, new->text)) {
-		fputs("the file ", out);
+		fputs(new->is_command ? "a file of " : "the file ", out);
 		put_clean(new->shown, out);
 		fputs(" was changed", out);
 	} else if (strlen(from) > SHOWN_MAX || strlen(to) > SHOWN_MAX) {

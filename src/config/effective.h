@@ -13,6 +13,7 @@ struct effective_value {
 	const char *text;  /* what it comes to: equal texts have equal effects. NULL: nothing */
 	const char *shown; /* for a person: "anna (uid 1001)" */
 	const char *file;  /* the identity of the file that it names; NULL: none is looked at */
+	bool is_command;   /* of what the files of its words say */
 };
 
 struct effective_values {

@@ -70,7 +70,10 @@ static int open_in_root(const char *root, const char *path, int flags)
 
 static int open_below(const char *root, const char *path, int flags)
 {
-	flags |= O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	flags |= O_CLOEXEC;
+	/* It may be a FIFO. openat2(2) wants nothing beside O_PATH. */
+	if (!(flags & O_PATH))
+		flags |= O_NONBLOCK | O_NOCTTY;
 	return root ? open_in_root(root, path, flags) : open(path, flags);
 }
 
@@ -123,7 +126,7 @@ static char *interpreter(char *head, size_t len, char *reason)
 		say(reason, "its first line names no interpreter behind `#!`");
 		return NULL;
 	}
-	if (!end && !*stop) {
+	if (!end && !*stop && len == HEAD) {
 		say(reason, "its first line is too long");
 		return NULL;
 	}

@@ -160,14 +160,35 @@ static const struct mu_module fixture_web = {
 	.connections = 40,
 };
 
+static const struct mu_directive fixture_run_directives[] = {
+	{ "run", MU_COMMAND, 0, .required = true, .help = "a program" },
+	{ NULL },
+};
+
+static void fixture_run_check(void *config, struct mu_report *report)
+{
+	(void)config;
+	if (mu_chroot(report) && strcmp(mu_chroot(report), "/forbidden") == 0)
+		mu_error(report, "run", "not below %s", mu_chroot(report));
+}
+
+static const struct mu_module fixture_run = {
+	.abi = MU_ABI,
+	.name = "run",
+	.directives = fixture_run_directives,
+	.config_size = sizeof(struct mu_words),
+	.check = fixture_run_check,
+};
+
 static const struct mu_module fixture_echo = { .abi = MU_ABI, .name = "echo" };
 
 static const struct mu_module fixture_tender = { .abi = MU_ABI,
 						 .name = "tender",
 						 .flags = MU_TENDS };
 
-static const struct mu_module *const fixture_modules[] = { &fixture_full, &fixture_web,
-							   &fixture_echo, &fixture_tender, NULL };
+static const struct mu_module *const fixture_modules[] = { &fixture_full,   &fixture_web,
+							   &fixture_echo,   &fixture_run,
+							   &fixture_tender, NULL };
 
 /* ---------------------------------------------------------------------------------- resolver ---- */
 

@@ -545,6 +545,29 @@ START_TEST(another_file_is_told_by_its_name)
 }
 END_TEST
 
+START_TEST(a_file_that_a_command_names_is_a_change)
+{
+	static const char text[] =
+		"service a { listen *:80; handler run { run /bin/sh -c /srv/script } }";
+	static const char rooted[] =
+		"service a { listen *:80; chroot /root; handler run { run sh /srv/script } }";
+	struct config *old = load(text);
+
+	ck_assert_uint_eq(old->service[0]->files, 2);
+	ck_assert_str_eq(old->service[0]->file[0].path, "/bin/sh");
+	ck_assert_str_eq(old->service[0]->file[1].path, "/srv/script");
+	fixture_identity = "2";
+	expect_plan(old, load(text),
+		    "service a: changed: handler run { run }: a file of /bin/sh -c /srv/script was "
+		    "changed\n");
+	/* What is run is run below the root. */
+	old = load(rooted);
+	ck_assert_uint_eq(old->service[0]->files, 1);
+	ck_assert_str_eq(old->service[0]->file[0].path, "/root/srv/script");
+	expect_plan(old, load(rooted), "nothing changes\n");
+}
+END_TEST
+
 /* What the checker saw is in the capture; the master looks at nothing. */
 START_TEST(the_identity_of_files_survives_the_capture)
 {
@@ -701,6 +724,7 @@ int main(void)
 	tcase_add_test(tcase, another_number_of_cpus_is_a_change_where_it_counts);
 	tcase_add_test(tcase, a_file_of_a_modules_block_that_was_written_to_is_a_change);
 	tcase_add_test(tcase, another_file_is_told_by_its_name);
+	tcase_add_test(tcase, a_file_that_a_command_names_is_a_change);
 	tcase_add_test(tcase, the_identity_of_files_survives_the_capture);
 	tcase_add_test(tcase, regular_files_count_and_folders_do_not);
 	return unit_main("diff", tcase);
