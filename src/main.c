@@ -3,6 +3,7 @@
 #include "autoconf.h"
 #include "client/client.h"
 #include "config/config.h"
+#include "config/try.h"
 #include "master/master.h"
 #include "master/program.h"
 #include "services/builtin.h"
@@ -116,21 +117,25 @@ static int flush(FILE *out)
 	return EX_IOERR;
 }
 
-static int check(const char *path, bool print)
+static int print(const struct config *config)
 {
-	struct conf_errors errors = { 0 };
-	struct config *config = config_load(path, builtin_modules, &errors);
+	config_print(config, stdout);
+	return flush(stdout);
+}
 
-	if (!config) {
-		conf_errors_print(&errors, stderr);
-		conf_errors_cleanup(&errors);
-		return EX_CONFIG;
-	}
-	if (print)
-		config_print(config, stdout);
-	else
-		printf("musterd: %s is valid\n", path);
-	config_unref(config);
+static int say_valid(const struct config *config)
+{
+	(void)config;
+	return EX_OK;
+}
+
+static int check(const char *path)
+{
+	int status = config_try(path, builtin_modules, say_valid, stderr);
+
+	if (status)
+		return status;
+	printf("musterd: %s is valid\n", path);
 	return flush(stdout);
 }
 
@@ -276,8 +281,9 @@ static int perform(struct arguments *arguments)
 	case CHECK_STATE:
 		return check_state(&arguments->master, arguments->state);
 	case 't':
+		return check(arguments->master.conf_path);
 	case 'T':
-		return check(arguments->master.conf_path, arguments->task == 'T');
+		return config_try(arguments->master.conf_path, builtin_modules, print, stderr);
 	case 'V':
 		printf("musterd " PACKAGE_VERSION "\n");
 		break;

@@ -5,6 +5,7 @@
  */
 #include "config/check.h"
 
+#include "config/effective.h"
 #include "config/module.h"
 #include "config/parser.h"
 
@@ -351,29 +352,82 @@ static void check_outputs(struct check *check, const struct service_conf *servic
 	}
 }
 
-static void resolve_block(struct check *check, struct service_conf *service)
+/* Of a module that config_load has, loaded or built in. False with the errors added. */
+static bool read_block(struct check *check, struct service_conf *service, void **config_r,
+		       struct resolver_block *block_r)
+{
+	const struct mu_module *const *modules = check->config->modules;
+	const struct conf_node *handler = service->handler;
+	struct conf_context *context = check->context;
+	const struct mu_module *module = service->module;
+
+	conf_step(context, "the table of module %s (%s:%d)", module->name, handler->at.file,
+		  handler->at.line);
+	*config_r = module_read(context, modules, module, handler);
+	if (*config_r) {
+		block_r->path = module_paths(context, modules, module, handler, *config_r,
+					     service->chroot, &block_r->paths);
+		block_r->output = module_outputs(context, modules, module, handler, *config_r,
+						 &block_r->outputs);
+	}
+	if (*config_r && service->object)
+		block_r->value = effective_block(context, service, *config_r, &block_r->values);
+	conf_step(context, NULL);
+	return *config_r;
+}
+
+static void resolve_block(struct check *check, struct service_conf *service,
+			  struct conf_object *object)
 {
 	const struct mu_module *const *modules = check->config->modules;
 	struct conf_context *context = check->context;
-	const char *const *path;
+	bool live = resolver_is_live(check->resolver);
+	struct resolver_block block = { .values = 0 };
 	char reason[RESOLVER_REASON_MAX];
-	void *block;
+	void *config = NULL;
 
-	block = module_read(context, modules, service->module, service->handler);
-	if (!block)
+	if ((live || !object) && !read_block(check, service, &config, &block))
 		return;
-	path = module_paths(context, modules, service->module, service->handler, block,
-			    service->chroot, &service->files);
-	service->output = module_outputs(context, modules, service->module, service->handler, block,
-					 &service->outputs);
-	check_outputs(check, service);
-	if (resolver_is_live(check->resolver) &&
-	    !module_check(context, modules, service->module, service->handler, block,
-			  service->chroot))
-		return;
-	if (resolver_files(check->resolver, path, service->files, &service->file, reason) < 0)
+	if (object && resolver_block(check->resolver, &block, reason) < 0) {
 		conf_error(context, &service->handler->at, "handler `%s`: %s",
 			   service->module->name, reason);
+		return;
+	}
+	if (object) {
+		object->value = block.value;
+		object->values = block.values;
+	}
+	service->files = block.paths;
+	service->output = block.output;
+	service->outputs = block.outputs;
+	check_outputs(check, service);
+	if (live && !module_check(context, modules, service->module, service->handler, config,
+				  service->chroot))
+		return;
+	if (resolver_files(check->resolver, block.path, service->files, &service->file, reason) < 0)
+		conf_error(context, &service->handler->at, "handler `%s`: %s",
+			   service->module->name, reason);
+}
+
+/* Where the handler is a module in a file, it is loaded; in the master there is what the checker found. */
+static struct conf_object *resolve_module(struct check *check, struct conf_handler *handler)
+{
+	const struct conf_node *node = handler->node;
+	struct conf_object *object = NULL;
+	char reason[RESOLVER_REASON_MAX];
+
+	if (!handler->asked)
+		return NULL;
+	if (resolver_module(check->resolver, handler->asked, &node->at, &handler->module, &object,
+			    reason) < 0) {
+		conf_error(check->context, &node->word_at[2], "module `%s`: %s", node->word[2],
+			   reason);
+		return NULL;
+	}
+	if (resolver_is_live(check->resolver) && !handler->module->directives && node->child)
+		conf_error(check->context, &node->child->at,
+			   "the module `%s` has no directives of its own", node->word[2]);
+	return object;
 }
 
 /* ---------------------------------------------------------------------------------- services ---- */
@@ -406,9 +460,14 @@ static struct service_conf *make_service(struct check *check, struct core_servic
 					 const char *name)
 {
 	struct service_conf *service = conf_alloc(check->context, sizeof(*service));
+	struct conf_object *object;
 
 	if (!service)
 		return NULL;
+	object = resolve_module(check, &core->handler);
+	service->module = core->handler.module;
+	service->object = object;
+	service->handler = core->handler.node;
 	service->name = name;
 	service->at = core->item.node->at;
 	check_name(check, service, core->item.node);
@@ -419,10 +478,8 @@ static struct service_conf *make_service(struct check *check, struct core_servic
 	if (core_is_tended(core))
 		check_tended(check, core);
 	resolve_privileges(check, core, service);
-	service->module = core->handler.module;
-	service->handler = core->handler.node;
 	if (service->module)
-		resolve_block(check, service);
+		resolve_block(check, service, object);
 	return service;
 }
 

@@ -193,15 +193,41 @@ void config_unref(struct config *config)
 		arena_free(config->arena);
 }
 
-void *config_module_block(const struct service_conf *service, struct arena *arena,
-			  struct conf_errors *errors)
+const struct mu_module *config_module(const struct service_conf *service, bool *replaced_r,
+				      struct conf_errors *errors)
 {
-	const struct mu_module *const modules[] = { service->module, NULL };
-	struct conf_context context = { .arena = arena, .errors = errors };
-	void *block = module_read(&context, modules, service->module, service->handler);
+	struct conf_context context = { .errors = errors };
+	const struct conf_object *object = service->object;
+	const struct conf_node *handler = service->handler;
+	char path[PATH_MAX], reason[RESOLVER_REASON_MAX], identity[RESOLVER_IDENTITY_MAX];
+	const struct mu_module *module;
 
-	if (block && !module_check(&context, modules, service->module, service->handler, block,
-				   service->chroot))
+	*replaced_r = false;
+	if (!object)
+		return service->module;
+	module = resolver_system.module(object->path, path, reason);
+	resolver_system.identity(object->path, identity);
+	*replaced_r = strcmp(identity, object->identity) != 0;
+	if (!module)
+		conf_error(&context, &handler->word_at[2], "module `%s`: %s", handler->word[2],
+			   reason);
+	if (!module || module->flags == service->module->flags)
+		return module;
+	conf_error(&context, &handler->word_at[2],
+		   "module `%s`: %s is of another kind than the one that was checked: reload",
+		   handler->word[2], path);
+	return NULL;
+}
+
+void *config_module_block(const struct service_conf *service, const struct mu_module *module,
+			  struct arena *arena, struct conf_errors *errors)
+{
+	const struct mu_module *const modules[] = { module, NULL };
+	struct conf_context context = { .arena = arena, .errors = errors };
+	void *block = module_read(&context, modules, module, service->handler);
+
+	if (block &&
+	    !module_check(&context, modules, module, service->handler, block, service->chroot))
 		return NULL;
 	return block;
 }

@@ -54,6 +54,12 @@ struct conf_error {
 struct conf_errors {
 	struct conf_error error[CONF_ERRORS_MAX];
 	size_t total;
+	/*
+	 * What is done just then by code of a module, "the check of module chat"; empty while none is run. In memory that
+	 * outlives the process it is how others learn where that ended. The caller's, or NULL.
+	 */
+	char *step;
+	size_t step_size;
 };
 
 void conf_errors_cleanup(struct conf_errors *errors);
@@ -96,6 +102,22 @@ struct conf_output {
 	struct conf_place at;
 };
 
+/* What one directive of a module's block comes to. */
+struct conf_value {
+	const char *name; /* with its place in words, "handler module chat { rooms }" */
+	const char *text; /* as effective.h says; NULL: nothing */
+	size_t files;     /* how many paths it stands for, of those in service_conf.file */
+};
+
+/* A module in a file (`handler module NAME`). What is here comes from the checker, also in the master. */
+struct conf_object {
+	const char *asked; /* NAME, or an absolute path */
+	const char *path;  /* of the file */
+	const char *identity;
+	const struct conf_value *value; /* of its block, defaults included */
+	size_t values;
+};
+
 struct service_conf {
 	const char *name;
 	struct conf_place at;
@@ -107,9 +129,11 @@ struct service_conf {
 	uid_t socket_owner; /* (uid_t)-1: not changed */
 	gid_t socket_group;
 
+	/* One in a file is loaded by config_load. What config_restore gives has its name, flags and connections alone. */
 	const struct mu_module *module;
-	const struct conf_node *handler; /* the handler directive with its block, as tokens */
-	const struct conf_file *file;    /* that the block names */
+	const struct conf_object *object; /* NULL: it is built in */
+	const struct conf_node *handler;  /* the handler directive with its block, as tokens */
+	const struct conf_file *file;     /* that the block names */
 	size_t files;
 	const struct conf_output *output; /* each path once */
 	size_t outputs;
@@ -194,11 +218,17 @@ void config_print(const struct config *config, FILE *out);
 char *config_control_path(const char *path);
 
 /*
- * Fills the configuration struct of the service's module from the tokens of its block and calls the
- * module's check. In the checker and in each worker. The struct lives in the arena; NULL with errors.
+ * The service's module for a worker: loads it where it is in a file, for good. NULL with errors: also when the file is
+ * another one now, and the module of another kind. *replaced_r: it is another file than the one that was checked.
+ */
+const struct mu_module *config_module(const struct service_conf *service, bool *replaced_r,
+				      struct conf_errors *errors);
+/*
+ * Fills the configuration struct of that module from the tokens of the service's block and calls the
+ * module's check. In each worker. The struct lives in the arena; NULL with errors.
  * A module without configuration gives a pointer to nothing in particular, not NULL.
  */
-void *config_module_block(const struct service_conf *service, struct arena *arena,
-			  struct conf_errors *errors);
+void *config_module_block(const struct service_conf *service, const struct mu_module *module,
+			  struct arena *arena, struct conf_errors *errors);
 
 #endif

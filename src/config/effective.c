@@ -213,28 +213,39 @@ static const char *next_file(struct source *source)
 	return service->file[source->files++].identity;
 }
 
-/* Of all files that a command names. */
-static const char *next_files(struct source *source, const struct mu_words *command)
+/* How many files a value of a module's block stands for. */
+static size_t files_of(const struct mu_directive *directive, const void *field)
+{
+	const struct mu_words *command = field;
+	size_t n = 0;
+
+	if (directive->type == MU_PATH)
+		return *(const char *const *)field != NULL;
+	if (directive->type == MU_COMMAND)
+		for (size_t i = 0; i < command->n; i++)
+			n += module_is_file(command->word[i]);
+	return n;
+}
+
+/* Of the n files that come next. */
+static const char *next_files(struct source *source, size_t n)
 {
 	const char *all = NULL, *one;
 
-	for (size_t i = 0; i < command->n; i++) {
-		one = module_is_file(command->word[i]) ? next_file(source) : NULL;
-		if (one)
-			all = conf_printf(source->context, "%s|%s", all ? all : "", one);
-	}
+	for (; n > 0 && (one = next_file(source)); n--)
+		all = conf_printf(source->context, "%s|%s", all ? all : "", one);
 	return all;
 }
 
+static void add(const struct schema_visitor *visitor, const struct effective_value *value);
 static void add_block(const struct schema_visitor *visitor, const struct conf_handler *handler);
 
 static void add_value(const struct schema_visitor *visitor, const struct mu_directive *directive,
 		      const struct conf_node *node, const char *name, const void *field)
 {
 	struct source *source = visitor->arg;
-	struct effective_values *values = &source->values;
 	const struct answer *answer = find_answer(source, name);
-	struct effective_value *grown, value = { .name = name };
+	struct effective_value value = { .name = name };
 
 	(void)node;
 	/* Those are for the services, and it is there that they have an effect. */
@@ -244,17 +255,43 @@ static void add_value(const struct schema_visitor *visitor, const struct mu_dire
 	value.text = value.shown = take_any(source);
 	if (answer)
 		set_answer(source, answer, &value);
-	if (source->in_handler && directive->type == MU_PATH && value.text)
-		value.file = next_file(source);
-	else if (source->in_handler && directive->type == MU_COMMAND)
-		value.file = next_files(source, field);
-	grown = schema_grow(visitor->schema, values->value, values->n, 1, sizeof(*grown));
-	if (!grown)
-		return;
-	grown[values->n] = value;
-	*values = (struct effective_values){ grown, values->n + 1 };
+	if (source->in_handler)
+		value.file = next_files(source, files_of(directive, field));
+	add(visitor, &value);
 	if ((int)directive->type == CONF_HANDLER)
 		add_block(visitor, field);
+}
+
+static void add(const struct schema_visitor *visitor, const struct effective_value *value)
+{
+	struct effective_values *values = &((struct source *)visitor->arg)->values;
+	struct effective_value *grown =
+		schema_grow(visitor->schema, values->value, values->n, 1, sizeof(*grown));
+
+	if (!grown)
+		return;
+	grown[values->n] = *value;
+	*values = (struct effective_values){ grown, values->n + 1 };
+}
+
+/* The file of a module is a part of the configuration, and its block is what the checker found in it. */
+static void add_object(const struct schema_visitor *visitor, const struct conf_object *object)
+{
+	struct source *source = visitor->arg;
+	struct effective_value value = { .text = object->path,
+					 .shown = object->path,
+					 .file = object->identity };
+
+	value.name = conf_printf(visitor->schema->context, "handler module %s", object->asked);
+	if (value.name)
+		add(visitor, &value);
+	for (size_t i = 0; i < object->values; i++) {
+		const struct conf_value *of = &object->value[i];
+
+		value = (struct effective_value){ of->name, of->text, of->text,
+						  next_files(source, of->files) };
+		add(visitor, &value);
+	}
 }
 
 static void add_block(const struct schema_visitor *visitor, const struct conf_handler *handler)
@@ -265,6 +302,10 @@ static void add_block(const struct schema_visitor *visitor, const struct conf_ha
 	const char *before;
 	void *block;
 
+	if (source->service->object) {
+		add_object(visitor, source->service->object);
+		return;
+	}
 	if (!module || !module->directives)
 		return;
 	before = conf_printf(context, "handler %s { ", module->name);
@@ -278,20 +319,30 @@ static void add_block(const struct schema_visitor *visitor, const struct conf_ha
 	source->in_handler = false;
 }
 
+static bool open_source(struct source *source)
+{
+	source->out = open_memstream(&source->data, &source->len);
+	if (!source->out)
+		conf_error(source->context, &(struct conf_place){ NULL, 0, 0 }, "out of memory");
+	return source->out;
+}
+
+static void close_source(struct source *source)
+{
+	fclose(source->out);
+	free(source->data);
+}
+
 static struct effective_values list(struct source *source, const struct mu_directive *table,
 				    const struct conf_node *first, const void *base)
 {
 	const struct schema schema = { source->context, core_directives, source->config->modules };
 	const struct schema_visitor visitor = { &schema, add_value, source };
 
-	source->out = open_memstream(&source->data, &source->len);
-	if (!source->out) {
-		conf_error(source->context, &(struct conf_place){ NULL, 0, 0 }, "out of memory");
+	if (!open_source(source))
 		return source->values;
-	}
 	schema_visit(&visitor, table, first, base, "", "");
-	fclose(source->out);
-	free(source->data);
+	close_source(source);
 	return source->values;
 }
 
@@ -314,4 +365,49 @@ struct effective_values effective_service(struct conf_context *context, const st
 	while ((int)table->type != CONF_ITEMS)
 		table++;
 	return list(&source, table->block, core->item.node->child, core);
+}
+
+/* The values of a block in the making. */
+struct block {
+	struct source source; /* for what is printed */
+	struct conf_value *value;
+	size_t n;
+};
+
+static void add_block_value(const struct schema_visitor *visitor,
+			    const struct mu_directive *directive, const struct conf_node *node,
+			    const char *name, const void *field)
+{
+	struct block *block = visitor->arg;
+	struct conf_value *grown =
+		schema_grow(visitor->schema, block->value, block->n, 1, sizeof(*grown));
+	const char *text;
+
+	(void)node;
+	if (!grown)
+		return;
+	schema_print_value(directive, field, block->source.out);
+	text = take_any(&block->source);
+	grown[block->n++] = (struct conf_value){ name, text, files_of(directive, field) };
+	block->value = grown;
+}
+
+const struct conf_value *effective_block(struct conf_context *context,
+					 const struct service_conf *service, const void *config,
+					 size_t *n_r)
+{
+	static const struct mu_module *const none[] = { NULL };
+	const struct schema schema = { context, core_directives, none };
+	struct block block = { .source.context = context };
+	const struct schema_visitor visitor = { &schema, add_block_value, &block };
+	const struct mu_directive *table = service->module->directives;
+	const char *before = conf_printf(context, "handler module %s { ", service->object->asked);
+
+	*n_r = 0;
+	if (!table || !before || !open_source(&block.source))
+		return NULL;
+	schema_visit(&visitor, table, service->handler->child, config, before, " }");
+	close_source(&block.source);
+	*n_r = block.n;
+	return block.value;
 }

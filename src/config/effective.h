@@ -29,4 +29,12 @@ struct effective_values effective_top(struct conf_context *context, const struct
 struct effective_values effective_service(struct conf_context *context, const struct config *config,
 					  size_t i);
 
+/*
+ * Those of the block of a module in a file, by the module's table: config is the struct that it filled. For the one process
+ * that has the module; others get them as service_conf.object.
+ */
+const struct conf_value *effective_block(struct conf_context *context,
+					 const struct service_conf *service, const void *config,
+					 size_t *n_r);
+
 #endif

@@ -125,6 +125,21 @@ void conf_error(struct conf_context *context, const struct conf_place *at, const
 	va_end(args);
 }
 
+void conf_step(struct conf_context *context, const char *format, ...)
+{
+	struct conf_errors *errors = context->errors;
+	va_list args;
+
+	if (!errors->step)
+		return;
+	errors->step[0] = '\0';
+	if (!format)
+		return;
+	va_start(args, format);
+	vsnprintf(errors->step, errors->step_size, format, args);
+	va_end(args);
+}
+
 static const struct conf_place nowhere;
 
 void *conf_alloc(struct conf_context *context, size_t size)

@@ -33,6 +33,10 @@ void conf_error(struct conf_context *context, const struct conf_place *at, const
 void conf_verror(struct conf_context *context, const struct conf_place *at, const char *format,
 		 va_list args) __attribute__((__format__(__printf__, 3, 0)));
 
+/* Before code of a module is run: says what it is asked for. format NULL: it has come back. */
+void conf_step(struct conf_context *context, const char *format, ...)
+	__attribute__((__format__(__printf__, 2, 3)));
+
 /* As arena_alloc and friends; NULL adds an error. */
 void *conf_alloc(struct conf_context *context, size_t size);
 char *conf_strdup(struct conf_context *context, const char *string);

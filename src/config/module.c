@@ -138,8 +138,11 @@ bool module_check(struct conf_context *context, const struct mu_module *const *m
 	struct mu_report report = { &schema, module, handler, block, chroot };
 	size_t before = context->errors->total;
 
+	conf_step(context, "the check of module %s (%s:%d)", module->name, handler->at.file,
+		  handler->at.line);
 	if (module->check)
 		module->check(block, &report);
+	conf_step(context, NULL);
 	return context->errors->total == before;
 }
 

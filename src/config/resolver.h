@@ -9,7 +9,7 @@
 
 #include "config/errors.h"
 
-enum { RESOLVER_REASON_MAX = 512, RESOLVER_ADDRESSES_MAX = 64, RESOLVER_IDENTITY_MAX = 128 };
+enum { RESOLVER_REASON_MAX = 1024, RESOLVER_ADDRESSES_MAX = 64, RESOLVER_IDENTITY_MAX = 128 };
 
 enum resolver_file {
 	RESOLVER_LOG,     /* can be written, or made */
@@ -36,6 +36,8 @@ struct resolver_ops {
 	 * written to since; "" for what is no regular file.
 	 */
 	void (*identity)(const char *path, char *identity_r);
+	/* As object_load. */
+	const struct mu_module *(*module)(const char *asked, char *path_r, char *reason_r);
 };
 
 extern const struct resolver_ops resolver_system;
@@ -44,7 +46,7 @@ struct resolver {
 	struct conf_context *context;
 	const struct resolver_ops *ops; /* NULL: replaying */
 	struct conf_node *first;        /* what was answered so far */
-	struct conf_node **tail;
+	struct conf_node **tail, *last;
 	const struct conf_node *next; /* what comes next in the replay */
 };
 
@@ -62,6 +64,24 @@ int resolver_ids(struct resolver *resolver, const char *user, const char *group,
 int resolver_owner(struct resolver *resolver, const char *user, uid_t *uid_r, char *reason_r);
 int resolver_group(struct resolver *resolver, const char *group, gid_t *gid_r, char *reason_r);
 int resolver_cpus(struct resolver *resolver, int *cpus_r, char *reason_r);
+/*
+ * A module in a file. From a replay it has its name, flags and connections alone, and no functions; what its block says
+ * comes from resolver_block.
+ */
+int resolver_module(struct resolver *resolver, const char *asked, const struct conf_place *at,
+		    const struct mu_module **module_r, struct conf_object **object_r,
+		    char *reason_r);
+/* What the block of such a module came to. */
+struct resolver_block {
+	const struct conf_value *value;
+	size_t values;
+	const char *const *path; /* of MU_PATH */
+	size_t paths;
+	const struct conf_output *output;
+	size_t outputs;
+};
+/* A live resolver records the block; a replaying one fills it. */
+int resolver_block(struct resolver *resolver, struct resolver_block *block, char *reason_r);
 /* What n files are. */
 int resolver_files(struct resolver *resolver, const char *const *path, size_t n,
 		   const struct conf_file **file_r, char *reason_r);

@@ -159,7 +159,11 @@ static void fail_missing(const struct schema *schema, const struct mu_directive 
 {
 	const char *help = directive->help ? directive->help : "it is required";
 
-	if (parent->words > 1)
+	if (parent->words > 2)
+		conf_error(schema->context, &parent->at, "`%s %s %s` has no `%s`: %s",
+			   parent->word[0], parent->word[1], parent->word[2], directive->name,
+			   help);
+	else if (parent->words > 1)
 		conf_error(schema->context, &parent->at, "`%s %s` has no `%s`: %s", parent->word[0],
 			   parent->word[1], directive->name, help);
 	else
@@ -344,7 +348,8 @@ static void print_handler(const struct schema *schema, const struct mu_directive
 	if (!module)
 		return;
 	indent(depth, out);
-	fprintf(out, "%s %s", directive->name, module->name);
+	fprintf(out, "%s ", directive->name);
+	schema_print_value(directive, handler, out);
 	if (module->directives && module->directives->name) {
 		const struct schema own = { schema->context, schema->top, schema->modules };
 

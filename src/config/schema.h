@@ -40,8 +40,10 @@ struct conf_range {
 };
 
 struct conf_handler {
-	const struct mu_module *module; /* NULL: no such one, reported */
+	const struct mu_module
+		*module; /* NULL: no such one, reported; or `asked` was not loaded yet */
 	const struct conf_node *node;
+	const char *asked; /* `module NAME`: what is to be loaded; NULL: a built-in one */
 };
 
 struct schema {

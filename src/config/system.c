@@ -6,6 +6,7 @@
 #include "config/resolver.h"
 
 #include "config/cpus.h"
+#include "config/object.h"
 
 #include <bsd/stdlib.h>
 #include <errno.h>
@@ -240,4 +241,5 @@ const struct resolver_ops resolver_system = {
 	.cpus = cpus_usable,
 	.file = system_file,
 	.identity = system_identity,
+	.module = object_load,
 };

@@ -569,13 +569,42 @@ static void print_log(const struct mu_directive *directive, const void *field, F
 	fprintf(out, " %s", levels[log->level]);
 }
 
+/* Loading is for whoever may do that: check.c. */
+static void parse_object(const struct schema *schema, const struct conf_node *node,
+			 struct conf_handler *handler)
+{
+	const char *asked = node->words > 2 ? node->word[2] : "";
+
+	if (node->words > 3)
+		conf_error(schema->context, &node->word_at[3],
+			   "`handler module` takes one name; quote a path that has blanks");
+	else if (!*asked)
+		conf_error(schema->context, &node->at,
+			   "`handler module` needs the name of a module, or the path of its file");
+	else if (!strchr(asked, '/'))
+		*handler = (struct conf_handler){ NULL, node, asked };
+	else if (strncmp(asked, "./", 2) == 0 && asked[2])
+		*handler = (struct conf_handler){
+			NULL, node, conf_path(schema->context, &node->word_at[2], asked + 2)
+		};
+	else
+		*handler = (struct conf_handler){
+			NULL, node, conf_path(schema->context, &node->word_at[2], asked)
+		};
+}
+
 static void parse_handler(const struct schema *schema, const struct mu_directive *directive,
 			  const struct conf_node *node, void *field)
 {
-	const char *name = schema_word(schema, node, "the name of a handler");
 	const struct mu_module *const *module = schema->modules;
+	const char *name;
 
 	(void)directive;
+	if (node->words > 1 && strcmp(node->word[1], "module") == 0) {
+		parse_object(schema, node, field);
+		return;
+	}
+	name = schema_word(schema, node, "the name of a handler");
 	if (!name)
 		return;
 	while (*module && strcmp((*module)->name, name) != 0)
@@ -587,7 +616,7 @@ static void parse_handler(const struct schema *schema, const struct mu_directive
 	if (!(*module)->directives && node->child)
 		conf_error(schema->context, &node->child->at,
 			   "the handler `%s` has no directives of its own", name);
-	*(struct conf_handler *)field = (struct conf_handler){ *module, node };
+	*(struct conf_handler *)field = (struct conf_handler){ *module, node, NULL };
 }
 
 static void print_handler(const struct mu_directive *directive, const void *field, FILE *out)
@@ -595,7 +624,12 @@ static void print_handler(const struct mu_directive *directive, const void *fiel
 	const struct conf_handler *handler = field;
 
 	(void)directive;
-	fputs(handler->module->name, out);
+	if (!handler->asked) {
+		fputs(handler->module->name, out);
+		return;
+	}
+	fputs("module ", out);
+	lexer_quote(handler->asked, out);
 }
 
 static bool is_handler_unset(const struct mu_directive *directive, const void *field)

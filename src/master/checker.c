@@ -4,7 +4,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "config/config.h"
+#include "config/try.h"
 #include "master/spawn.h"
 #include "master/state.h"
 
@@ -45,7 +45,8 @@ static void report(struct master *master, const struct conf_errors *errors)
 static int checker_main(void *arg)
 {
 	struct master *master = arg;
-	struct conf_errors errors = { 0 };
+	struct conf_errors errors = { .step = master->reload.checker.step,
+				      .step_size = CONF_STEP_MAX };
 	struct config *config;
 	int status = 0;
 
@@ -88,6 +89,7 @@ int checker_start(struct master *master, bool silent)
 
 	checker->silent = silent;
 	checker->timed_out = false;
+	checker->step = conf_step_new();
 	checker->found = memfd_create("musterd configuration", MFD_CLOEXEC);
 	if (checker->found < 0)
 		return -1;
@@ -111,6 +113,8 @@ void checker_stop(struct master *master)
 	checker->pid = 0;
 	deadline_clear(&master->loop.deadlines, &checker->limit);
 	fd_close(&checker->found);
+	conf_step_free(checker->step);
+	checker->step = NULL;
 }
 
 static struct config *restore(struct master *master, char *reason, size_t size)
@@ -126,33 +130,59 @@ static struct config *restore(struct master *master, char *reason, size_t size)
 	return config;
 }
 
+/* It ended by itself, as it does when it has found something. */
+static bool is_done(const struct checker *checker, const siginfo_t *info)
+{
+	return info->si_code == CLD_EXITED && (!checker->step || !*checker->step);
+}
+
+/* The code of a module that it had not come back from, " in the check of module chat"; mostly nothing. */
+static const char *where(const struct checker *checker, char buffer[CONF_STEP_MAX + 8])
+{
+	buffer[0] = '\0';
+	if (checker->step && *checker->step)
+		snprintf(buffer, CONF_STEP_MAX + 8, " in %.*s", CONF_STEP_MAX, checker->step);
+	return buffer;
+}
+
+static void say_end(const struct checker *checker, const siginfo_t *info, char *reason, size_t size)
+{
+	char in[CONF_STEP_MAX + 8];
+
+	if (info->si_code == CLD_EXITED)
+		snprintf(reason, size, "the checker exited with status %d%s", info->si_status,
+			 where(checker, in));
+	else
+		snprintf(reason, size, "the checker was killed by SIG%s%s",
+			 sigabbrev_np(info->si_status), where(checker, in));
+}
+
 struct config *checker_finish(struct master *master, const siginfo_t *info, int *exit_status_r,
 			      char *reason, size_t size)
 {
 	struct checker *checker = &master->reload.checker;
 	const char *path = master->conf_path;
 	struct config *config = NULL;
+	char in[CONF_STEP_MAX + 8];
 
 	checker->pid = 0;
 	deadline_clear(&master->loop.deadlines, &checker->limit);
 	*exit_status_r = EX_SOFTWARE;
-	if (info->si_code == CLD_EXITED && info->si_status == EX_CONFIG) {
+	if (is_done(checker, info) && info->si_status == EX_CONFIG) {
 		*exit_status_r = EX_CONFIG;
 		snprintf(reason, size, "the configuration %s cannot be used", path);
 		return NULL;
 	}
-	if (info->si_code == CLD_EXITED && info->si_status == 0) {
+	if (is_done(checker, info) && info->si_status == 0) {
 		config = restore(master, reason, size);
-	} else if (info->si_code == CLD_EXITED) {
-		*exit_status_r = info->si_status;
-		snprintf(reason, size, "the checker exited with status %d", info->si_status);
 	} else if (checker->timed_out) {
 		*exit_status_r = EX_TEMPFAIL;
-		snprintf(reason, size, "checking %s took longer than %d s", path,
-			 CHECKER_LIMIT_MS / 1000);
+		snprintf(reason, size, "checking %s took longer than %d s%s", path,
+			 CHECKER_LIMIT_MS / 1000, where(checker, in));
 	} else {
-		snprintf(reason, size, "the checker was killed by SIG%s",
-			 sigabbrev_np(info->si_status));
+		if (is_done(checker, info))
+			*exit_status_r = info->si_status;
+		say_end(checker, info, reason, size);
 	}
 	/* What it wrote is a configuration, perhaps half of one: no errors for people. */
 	fd_close(&checker->found);

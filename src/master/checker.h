@@ -22,6 +22,7 @@ enum { CHECKER_LIMIT_MS = 30000 }; /* a name service that does not answer */
 struct checker {
 	pid_t pid;   /* 0: none runs */
 	int found;   /* memfd; -1 */
+	char *step;  /* conf_errors.step; NULL */
 	bool silent; /* errors are for who asked, not for the log */
 	struct deadline limit;
 	bool timed_out; /* it was killed for that */

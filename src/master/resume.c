@@ -5,6 +5,7 @@
  */
 #include "base/fd.h"
 #include "base/log.h"
+#include "config/try.h"
 #include "master/saved.h"
 #include "master/state.h"
 
@@ -117,13 +118,18 @@ fail:
 
 /* -------------------------------------------------------------------------------- the check ---- */
 
+static int is_good(const struct config *config)
+{
+	(void)config;
+	return EX_OK;
+}
+
 /* Whether these running configurations and the one in the file are good for this program. */
 static int check_configs(const struct saved *saved, const struct master_options *options)
 {
 	struct conf_errors errors = { 0 };
 	char reason[RESUME_REASON_MAX];
 	struct config **running = restore_configs(saved, options->modules, &errors, reason);
-	struct config *next;
 
 	if (!running) {
 		printf("%s\n", reason);
@@ -132,14 +138,7 @@ static int check_configs(const struct saved *saved, const struct master_options 
 		return EX_DATAERR;
 	}
 	free_configs(running, saved->configs);
-	next = config_load(saved->master->conf_path, options->modules, &errors);
-	if (!next) {
-		conf_errors_print(&errors, stdout);
-		conf_errors_cleanup(&errors);
-		return EX_CONFIG;
-	}
-	config_unref(next);
-	return EX_OK;
+	return config_try(saved->master->conf_path, options->modules, is_good, stdout);
 }
 
 int master_check_state(const struct master_options *options, int fd)

@@ -2,6 +2,7 @@
 /* Stacks, as stack.h says. */
 #include "runtime/stack.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -80,6 +81,17 @@ void *stack_take(struct stacks *stacks)
 		return NULL;
 	slab->used++;
 	return guard + stacks->guard;
+}
+
+bool stacks_guard(const struct stacks *stacks, const void *address)
+{
+	for (const struct slab *slab = stacks->slabs; slab; slab = slab->next) {
+		size_t offset = (uintptr_t)address - (uintptr_t)slab->memory;
+
+		if (offset < stride(stacks) * STACKS_PER_SLAB)
+			return offset % stride(stacks) < stacks->guard;
+	}
+	return false;
 }
 
 void stack_cool(const struct stacks *stacks, void *stack)

@@ -7,6 +7,7 @@
 #ifndef RUNTIME_STACK_H
 #define RUNTIME_STACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct slab;
@@ -23,6 +24,8 @@ void stacks_init(struct stacks *stacks, size_t size);
 void stacks_cleanup(struct stacks *stacks);
 /* The lowest usable byte of a new stack, or NULL with errno. Never given back one by one. */
 void *stack_take(struct stacks *stacks);
+/* Whether the address lies in the guard below a stack: somebody has overrun that one. A signal handler may ask. */
+bool stacks_guard(const struct stacks *stacks, const void *address);
 /* Gives the pages of an unused stack back to the kernel; the stack itself stays usable. */
 void stack_cool(const struct stacks *stacks, void *stack);
 

@@ -16,6 +16,8 @@
 
 /* Beside the connections: standard ones, log, control, epoll, listeners, outputs; what a module keeps open. */
 enum { FILES_NEEDED = 12, FILES_SPARE = 64 };
+/* What a connection may open beside itself. */
+enum { FILES_BESIDE = 3 };
 
 static rlim_t raise_open_files(rlim_t wanted)
 {
@@ -55,6 +57,8 @@ size_t privileges_open_files(const struct service_conf *service, size_t connecti
 		got = limit.rlim_cur;
 	} else {
 		got = raise_open_files(connections + overhead + FILES_SPARE);
+		/* Connections of our own, pipes: where it can be had. */
+		raise_open_files((1 + FILES_BESIDE) * connections + overhead + FILES_SPARE);
 	}
 	fit = got > overhead ? got - overhead : 0;
 	if (fit >= connections)

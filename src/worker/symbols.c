@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -49,13 +50,13 @@ static void find_table(struct symbols *symbols, const char *file, size_t size)
 	}
 }
 
-void symbols_open(struct symbols *symbols)
+void symbols_open(struct symbols *symbols, const char *path, uintptr_t base)
 {
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 	void *file;
 
-	memset(symbols, 0, sizeof(*symbols));
+	*symbols = (struct symbols){ .base = base };
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0) {
@@ -66,7 +67,24 @@ void symbols_open(struct symbols *symbols)
 			munmap(file, (size_t)st.st_size);
 	}
 	fd_close(&fd);
-	dl_iterate_phdr(first_object, &symbols->base);
+}
+
+void symbols_open_program(struct symbols *symbols)
+{
+	uintptr_t base = 0;
+
+	dl_iterate_phdr(first_object, &base);
+	symbols_open(symbols, "/proc/self/exe", base);
+}
+
+void symbols_open_object(struct symbols *symbols, const void *address)
+{
+	struct link_map *map;
+	Dl_info info;
+
+	*symbols = (struct symbols){ .n = 0 };
+	if (dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP))
+		symbols_open(symbols, map->l_name, map->l_addr);
 }
 
 const char *symbols_find(const struct symbols *symbols, uintptr_t address, size_t *offset_r)

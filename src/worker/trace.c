@@ -8,7 +8,7 @@
 
 #include "base/contract.h"
 #include "base/fd.h"
-#include "runtime/coroutine.h"
+#include "runtime/runtime.h"
 #include "worker/symbols.h"
 
 #include <errno.h>
@@ -25,7 +25,8 @@
 enum {
 	FRAMES_MAX = 64,
 	NAME_MAX_BYTES = 200,
-	TRACE_MAX = 16384,      /* bytes of the text */
+	TRACE_MAX = 16384, /* bytes of the text */
+	STACK_REACH = 64 * 1024,
 	STACK_BYTES = 64 * 1024 /* the unwinder's needs and the largest register sets there are */
 };
 
@@ -33,7 +34,8 @@ enum {
 static struct {
 	int control;
 	bool primed;
-	struct symbols symbols;
+	struct symbols program, module;
+	const struct mu_worker *worker;
 	const void
 		*below; /* the frame below the worker's outermost: how the master came to fork it */
 	char stack[STACK_BYTES] __attribute__((__aligned__(64)));
@@ -51,6 +53,20 @@ static void *interrupted_at(const void *context)
 	return NULL;
 #endif
 }
+
+#if !WITH_ASAN
+static const void *stack_at(const void *context)
+{
+#if defined(__x86_64__)
+	return (const void *)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+	return (const void *)((const ucontext_t *)context)->uc_mcontext.sp;
+#else
+	(void)context;
+	return NULL;
+#endif
+}
+#endif
 
 /* "serve_echo+0x2a\n" */
 static void write_function(int fd, const char *name, size_t offset)
@@ -75,8 +91,11 @@ static void write_function(int fd, const char *name, size_t offset)
 static void write_frame(int fd, void *frame, bool called)
 {
 	size_t offset;
-	const char *name = symbols_find(&trace.symbols, (uintptr_t)frame - called, &offset);
+	uintptr_t at = (uintptr_t)frame - called;
+	const char *name = symbols_find(&trace.program, at, &offset);
 
+	if (!name)
+		name = symbols_find(&trace.module, at, &offset);
 	if (name)
 		write_function(fd, name, offset + called);
 	else
@@ -121,9 +140,34 @@ static void on_asked(int signal, siginfo_t *info, void *context)
 }
 
 #if !WITH_ASAN
+/* What is there of the process's own stack ends so near to where it is used. */
+static bool is_near(const void *address, const void *stack)
+{
+	return stack && (uintptr_t)address - (uintptr_t)stack + STACK_REACH < 2 * STACK_REACH;
+}
+
+/* In the slot it is told with the worker's death. */
+static void tell_overrun(const void *address, const void *context)
+{
+	static const char coroutine[] = "a handler overran the stack of its connection, which is "
+					"small where `connections` is more than 1: large things "
+					"belong in mu_alloc";
+	static const char process[] = "a handler overran the stack of the process";
+	const struct mu_worker *worker = trace.worker;
+
+	if (!worker)
+		return;
+	if (stacks_guard(&worker->pool.stacks, address))
+		memcpy(worker->slot->error, coroutine, sizeof(coroutine));
+	else if (is_near(address, stack_at(context)))
+		memcpy(worker->slot->error, process, sizeof(process));
+}
+
 /* Its disposition is the default again: what follows is what would have been. */
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
+	if (signal == SIGSEGV || signal == SIGBUS)
+		tell_overrun(info->si_addr, context);
 	send_trace(signal, context);
 	/* A fault comes again where we return to; what somebody sent does not. */
 	if (info->si_code <= 0)
@@ -147,8 +191,14 @@ void trace_prime(void)
 	if (trace.primed)
 		return;
 	backtrace(&frame, 1); /* the first call loads libgcc */
-	symbols_open(&trace.symbols);
+	symbols_open_program(&trace.program);
 	trace.primed = true;
+}
+
+void trace_know(const struct mu_worker *worker)
+{
+	trace.worker = worker;
+	symbols_open_object(&trace.module, worker->module);
 }
 
 void trace_start(int control)

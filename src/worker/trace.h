@@ -8,6 +8,8 @@
 #ifndef WORKER_TRACE_H
 #define WORKER_TRACE_H
 
+struct mu_worker;
+
 /*
  * What it needs is loaded, for this process and those it forks: nothing of that may be left to a
  * handler.
@@ -18,5 +20,10 @@ void trace_prime(void);
  * one trace as it has one set of signal handlers.
  */
 void trace_start(int control);
+/*
+ * The module is there, in a file of its own or not: its functions have names in traces, too. The worker is the one whose
+ * slot is told when a fault was the end of a stack.
+ */
+void trace_know(const struct mu_worker *worker);
 
 #endif

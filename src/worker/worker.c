@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "runtime/names.h"
 #include "worker/life.h"
+#include "worker/module.h"
 #include "worker/orphan.h"
 #include "worker/privileges.h"
 #include "worker/trace.h"
@@ -78,23 +79,6 @@ static void ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
-/* Mostly it has said why, and that is to stay the last error in the slot. */
-static void log_module(const struct worker *worker, const char *what)
-{
-	log_line(worker->rt.slot->error[0] ? LOG_NOTICE : LOG_ERR, "%s %s", worker->rt.module->name,
-		 what);
-}
-
-static int start_module(struct worker *worker, const void *config)
-{
-	const struct mu_module *module = worker->rt.module;
-
-	if (!module->start || module->start(&worker->rt, config, &worker->rt.state) == 0)
-		return 0;
-	log_module(worker, "did not start");
-	return WORKER_EXIT_MODULE;
-}
-
 /*
  * What worker and programs have in different ways: we need more descriptors than select(2) can count, they may use it.
  * And a chroot need not have a /dev/null.
@@ -111,17 +95,19 @@ static void set_up_programs(struct worker *worker)
 }
 
 /* The files that names need, which a chroot hides. */
-static int prepare_names(struct mu_worker *rt)
+static int prepare_names(struct mu_worker *rt, bool chroots)
 {
+	struct names_source source = names_system;
 	const char *reason;
 
 	if (!(rt->module->flags & MU_NAMES))
 		return 0;
-	rt->names = names_new(&names_system, &reason);
+	source.once = chroots;
+	rt->names = names_new(&source, &reason);
 	if (rt->names)
 		return 0;
-	log_err("cannot prepare to ask for names: %s (%s, %s)", reason, names_system.hosts,
-		names_system.resolv_conf);
+	log_err("cannot prepare to ask for names: %s (%s, %s)", reason, source.hosts,
+		source.resolv_conf);
 	return WORKER_EXIT_SETUP;
 }
 
@@ -130,8 +116,7 @@ static int set_up(struct worker *worker, struct arena *arena)
 {
 	const struct service_conf *service = worker->args->service;
 	struct mu_worker *rt = &worker->rt;
-	struct conf_errors errors = { 0 };
-	void *config;
+	const void *config;
 
 	tzset(); /* reads its file, which a chroot hides */
 	if (!rt->refuses)
@@ -141,17 +126,10 @@ static int set_up(struct worker *worker, struct arena *arena)
 	if (!rt->connections_max)
 		return WORKER_EXIT_SETUP;
 	worker->title.max = rt->connections_max;
-	config = config_module_block(service, arena, &errors);
-	if (!config) {
-		conf_errors_log(&errors);
-		conf_errors_cleanup(&errors);
+	config = module_load(worker, arena);
+	if (!config || module_prepare(worker, config) < 0)
 		return WORKER_EXIT_MODULE;
-	}
-	if (rt->module->prepare && rt->module->prepare(rt, config, &rt->state) < 0) {
-		log_module(worker, "could not be prepared");
-		return WORKER_EXIT_MODULE;
-	}
-	if (prepare_names(rt) != 0 || privileges_drop(service) < 0)
+	if (prepare_names(rt, service->chroot) != 0 || privileges_drop(service) < 0)
 		return WORKER_EXIT_SETUP;
 	if (runtime_init(rt) < 0) {
 		log_err("cannot set up the event loop: %s", strerror(errno));
@@ -167,7 +145,7 @@ static int set_up(struct worker *worker, struct arena *arena)
 		log_err("cannot watch the master's socket: %s", strerror(errno));
 		return WORKER_EXIT_SETUP;
 	}
-	return start_module(worker, config);
+	return module_start(worker, config) < 0 ? WORKER_EXIT_MODULE : 0;
 }
 
 static int serve(struct worker *worker)

@@ -8,6 +8,7 @@
 
 #include "config/load.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,6 +261,17 @@ static void fixture_identify(const char *path, char *identity_r)
 	snprintf(identity_r, RESOLVER_IDENTITY_MAX, "%s", fixture_identity);
 }
 
+/* In the folder of modules lie full, web and echo, as they are built in. */
+static const struct mu_module *fixture_module(const char *asked, char *path_r, char *reason_r)
+{
+	snprintf(path_r, PATH_MAX, "%s%s.so", asked[0] == '/' ? "" : "/modules/", asked);
+	for (const struct mu_module *const *module = fixture_modules; *module; module++)
+		if (strcmp((*module)->name, asked) == 0)
+			return *module;
+	fixture_fail(reason_r, "there is no such file");
+	return NULL;
+}
+
 static const struct resolver_ops fixture_ops = {
 	.listen = fixture_listen,
 	.ids = fixture_ids,
@@ -268,6 +280,7 @@ static const struct resolver_ops fixture_ops = {
 	.cpus = fixture_cpus,
 	.file = fixture_file,
 	.identity = fixture_identify,
+	.module = fixture_module,
 };
 
 /* The file's name in the tests: relative paths are taken from /conf. */

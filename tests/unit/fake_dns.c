@@ -243,7 +243,7 @@ static void run(struct server *server)
 	}
 }
 
-void fake_dns_start(struct fake_dns *dns, const struct fake_record *record)
+void fake_dns_start(struct fake_dns *dns, const struct fake_record *record, int port)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	socklen_t len = sizeof(address);
@@ -258,7 +258,7 @@ void fake_dns_start(struct fake_dns *dns, const struct fake_record *record)
 	/* The same port for both: that of UDP may be taken for TCP, so more than one is tried. */
 	for (int i = 0;; i++) {
 		ck_assert_int_lt(i, 100);
-		address.sin_port = 0;
+		address.sin_port = htons((uint16_t)port);
 		server.udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		server.tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		ck_assert_int_eq(bind(server.udp, (struct sockaddr *)&address, len), 0);

@@ -38,8 +38,8 @@ struct fake_dns {
 	struct fake_counts *counts; /* shared with the child */
 };
 
-/* The table is ended by a NULL name. */
-void fake_dns_start(struct fake_dns *dns, const struct fake_record *record);
+/* The table is ended by a NULL name. port 0: one that is free. */
+void fake_dns_start(struct fake_dns *dns, const struct fake_record *record, int port);
 void fake_dns_stop(struct fake_dns *dns);
 
 #endif

@@ -41,8 +41,8 @@ static inline struct config *site_load(const char *block, struct conf_errors *er
 static inline const struct site_conf *site_conf_of(struct config *config,
 						   struct conf_errors *errors)
 {
-	const struct site_conf *conf =
-		config_module_block(config->service[0], config->arena, errors);
+	const struct site_conf *conf = config_module_block(
+		config->service[0], config->service[0]->module, config->arena, errors);
 
 	ck_assert_ptr_nonnull(conf);
 	return conf;

@@ -625,11 +625,12 @@ START_TEST(the_modules_block_is_filled_for_the_worker)
 	struct fixture_config *full;
 
 	expect_no_errors(config);
-	full = config_module_block(config->service[0], arena, &errors);
+	full = config_module_block(config->service[0], config->service[0]->module, arena, &errors);
 	ck_assert_ptr_nonnull(full);
 	ck_assert_int_eq(full->count, 8);
 	ck_assert_uint_eq(full->names.n, 1);
-	ck_assert_ptr_nonnull(config_module_block(config->service[1], arena, &errors));
+	ck_assert_ptr_nonnull(config_module_block(config->service[1], config->service[1]->module,
+						  arena, &errors));
 	ck_assert_uint_eq(errors.total, 0);
 	arena_free(arena);
 	config_unref(config);

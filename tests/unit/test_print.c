@@ -170,8 +170,8 @@ START_TEST(a_modules_block_loads_to_the_same_values)
 
 	b = fixture_load(text, &errors);
 	ck_assert_ptr_nonnull(b);
-	x = config_module_block(a->service[0], arena, &errors);
-	y = config_module_block(b->service[0], arena, &errors);
+	x = config_module_block(a->service[0], a->service[0]->module, arena, &errors);
+	y = config_module_block(b->service[0], b->service[0]->module, arena, &errors);
 	ck_assert_int_eq(x->flag, y->flag);
 	ck_assert_int_eq(y->count, 10);
 	ck_assert_int_eq(y->size, 1536);

@@ -26,6 +26,7 @@ enum { PATIENCE_MS = 20000 };
 void worker_fixture_init(struct worker_fixture *fixture, const struct mu_module *module,
 			 int connections)
 {
+	static const struct conf_node handler = { .at = { "test.conf", 1, 1 } };
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	socklen_t len = sizeof(address);
 
@@ -33,6 +34,7 @@ void worker_fixture_init(struct worker_fixture *fixture, const struct mu_module 
 	fixture->service = (struct service_conf){
 		.name = "test",
 		.module = module,
+		.handler = &handler,
 		.connections = connections,
 		.workers_min = 1,
 		.workers_max = 1,
