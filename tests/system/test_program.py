@@ -253,6 +253,7 @@ import os, socket, sys
 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
     sock.sendto(("MAINPID=" + sys.argv[1]).encode(), os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
 END
+echo the main one is told
 wait
 exit 7
 """, 0o755)
@@ -260,6 +261,7 @@ exit 7
     server = case.server(text)
     worker, = server.wait_workers(1)
     assert get(port) == b"page"
+    server.wait_log("the main one is told")
     shell = program_of(worker)
     inner_pid = wait_for(lambda: children(shell), "the script's child")[0]
     server.send_signal(signal.SIGTERM)
