@@ -255,9 +255,10 @@ static void add_value(const struct schema_visitor *visitor, const struct mu_dire
 	value.text = value.shown = take_any(source);
 	if (answer)
 		set_answer(source, answer, &value);
-	if (source->in_handler)
+	if (source->in_handler) {
 		value.file = next_files(source, files_of(directive, field));
-	value.is_command = directive->type == MU_COMMAND;
+		value.is_command = directive->type == MU_COMMAND;
+	}
 	add(visitor, &value);
 	if ((int)directive->type == CONF_HANDLER)
 		add_block(visitor, field);

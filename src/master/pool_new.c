@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Making and unmaking pools, as pool.h says: listeners, scoreboard, places for workers. */
+#include "base/fd.h"
 #include "base/log.h"
 #include "master/outputs.h"
 #include "master/saved.h"
@@ -170,14 +171,21 @@ static int take_listeners(struct pool *pool, char **error_r)
 	return note_descriptors(pool);
 }
 
+static bool has_listener(const struct pool *pool, const struct open_listener *listener)
+{
+	for (size_t i = 0; i < pool->listeners; i++) {
+		if (pool->listener[i] == listener)
+			return true;
+	}
+	return false;
+}
+
 static const struct open_listener *shared_listener(const struct pool *pool,
 						   const struct pool *other)
 {
 	for (size_t i = 0; i < pool->listeners; i++) {
-		for (size_t j = 0; j < other->listeners; j++) {
-			if (pool->listener[i] == other->listener[j])
-				return pool->listener[i];
-		}
+		if (has_listener(other, pool->listener[i]))
+			return pool->listener[i];
 	}
 	return NULL;
 }
@@ -213,12 +221,44 @@ static int check_company(const struct pool *pool, char **error_r)
 	return 0;
 }
 
-/* Who accepts by itself does so before it can be told not to: it must find a socket that listens. */
+static bool is_anothers(const struct pool *pool, const struct open_listener *listener)
+{
+	const struct pool *other;
+
+	TAILQ_FOREACH (other, &pool->master->pools, link) {
+		if (other != pool && has_listener(other, listener))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Who accepts by itself finds a socket on which accept(2) waits, and may have made another of it since: then it relies
+ * on that, whoever is started beside it.
+ */
+static int make_blocking(const struct pool *pool, char **error_r)
+{
+	for (size_t i = 0; i < pool->listeners; i++) {
+		const struct open_listener *listener = pool->listener[i];
+
+		if (is_anothers(pool, listener) ||
+		    fd_set_nonblocking(listener->socket.fd, false) == 0)
+			continue;
+		if (asprintf(error_r, "cannot prepare a socket: %s", strerror(errno)) < 0)
+			*error_r = NULL;
+		return -1;
+	}
+	return 0;
+}
+
+/* It does so before it can be told not to: it must find a socket that listens. */
 static int listen_early(struct pool *pool, char **error_r)
 {
 	if (check_company(pool, error_r) < 0)
 		return -1;
-	return service_is_tended(pool->service) ? pool_listen(pool, false, error_r) : 0;
+	if (!service_is_tended(pool->service))
+		return 0;
+	return make_blocking(pool, error_r) < 0 ? -1 : pool_listen(pool, false, error_r);
 }
 
 static int open_outputs(struct pool *pool, char **error_r)
@@ -405,15 +445,6 @@ void pool_keep(struct pool *pool, struct config *config, const struct service_co
 	config_unref(pool->config);
 	pool->config = config;
 	pool->service = service;
-}
-
-static bool has_listener(const struct pool *pool, const struct open_listener *listener)
-{
-	for (size_t i = 0; i < pool->listeners; i++) {
-		if (pool->listener[i] == listener)
-			return true;
-	}
-	return false;
 }
 
 static bool is_kept(const struct master *master, const struct config *config,

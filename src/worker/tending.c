@@ -18,8 +18,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* Before the boot limit ends, which the master sees: why, which it does not. */
-enum { WARNING_MS = 500 };
+/* So much before the boot limit ends, which the master sees: why, which it does not. A quarter of it at most. */
+enum { WARNING_MS = 2000 };
 
 /* ---- starting ---- */
 
@@ -141,8 +141,9 @@ int run_tending(struct worker *worker)
 		return WORKER_EXIT_SETUP;
 	}
 	runtime_tick(rt);
-	if (service->boot_ms > 2 * WARNING_MS)
-		worker->tending.warn_at = rt->now + service->boot_ms - WARNING_MS;
+	worker->tending.warn_at =
+		rt->now + service->boot_ms -
+		(service->boot_ms < 4 * WARNING_MS ? service->boot_ms / 4 : WARNING_MS);
 	coroutine_start(&rt->pool, serve, worker, &failed);
 	if (failed) {
 		log_err("no memory for a stack: %s", strerror(errno));

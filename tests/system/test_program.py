@@ -48,7 +48,9 @@ while not finishing:
             break
         head += piece
     if head.startswith(b"GET /slow"):
-        time.sleep(1)
+        notify("STATUS=slow")
+        while not os.path.exists(sys.argv[1] + ".go"):
+            time.sleep(0.01)
     sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body))
     sock.shutdown(socket.SHUT_WR)
     sock.close()
@@ -102,6 +104,12 @@ def ask(port, text="?", host="127.0.0.1"):
 def get(port, path="/"):
     with Http(port) as http:
         return http.get(path).body
+
+
+def ask_slowly(worker, http):
+    """The pool's program has accepted this connection, and answers when there is a file BODY.go."""
+    http.send("GET /slow HTTP/1.1\r\n\r\n")
+    wait_for(lambda: title(worker).endswith("serving: slow"), "the program to have the request")
 
 
 def program_of(worker):
@@ -190,13 +198,13 @@ notify("READY=1''')
 
 @test
 def one_that_never_says_so_ends_with_the_boot_limit(case):
-    text, _ = case.service("program { command /bin/sleep 1000 }", workers=1, extra="timeout { boot 2s }")
+    text, _ = case.service("program { command /bin/sleep 1000 }", workers=1, extra="timeout { boot 4s }")
     server = case.server(text, wait=False)
     worker, = server.wait_workers(1)
     program = program_of(worker)
     server.wait_exit(None)
     assert server.process.returncode != 0
-    assert re.search(r"start failed: worker svc 1 .*the boot limit passed \(2s\); its last error: "
+    assert re.search(r"start failed: worker svc 1 .*the boot limit passed \(4s\); its last error: "
                      r"not ready so far: it has not said READY=1", server.log()), server.log()
     assert not is_alive(program)
 
@@ -245,6 +253,7 @@ import os, socket, sys
 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
     sock.sendto(("MAINPID=" + sys.argv[1]).encode(), os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
 END
+echo the main one is told
 wait
 exit 7
 """, 0o755)
@@ -252,6 +261,7 @@ exit 7
     server = case.server(text)
     worker, = server.wait_workers(1)
     assert get(port) == b"page"
+    server.wait_log("the main one is told")
     shell = program_of(worker)
     inner_pid = wait_for(lambda: children(shell), "the script's child")[0]
     server.send_signal(signal.SIGTERM)
@@ -353,11 +363,12 @@ def a_rotated_log_gets_the_lines_that_follow(case):
 def who_is_busy_finishes(case):
     text, port = pool(case, workers=1)
     server = case.server(text)
-    program = program_of(server.wait_workers(1)[0])
+    worker, = server.wait_workers(1)
     with Http(port) as http:
-        http.send("GET /slow HTTP/1.1\r\n\r\n")
-        wait_for(lambda: "S" in proc_stat(program)[0], "it to sleep")
+        ask_slowly(worker, http)
         server.send_signal(signal.SIGTERM)
+        server.wait_log("graceful stop")
+        case.write("body-page.go", "")
         assert http.read().body == b"page"
     server.wait_exit()
 
@@ -401,10 +412,13 @@ def one_that_ends_is_replaced_and_what_it_left_is_killed(case):
 
 @test
 def a_program_that_leaves_its_children_behind_leaves_nothing(case):
-    text, _ = case.service("program { command /bin/sh -c 'sleep 1000 & sleep 1; exit 0'; ready on-start }", workers=1)
+    go = case.folder / "go"
+    script = f"sleep 1000 & while ! test -e {go}; do sleep 0.1; done; exit 0"
+    text, _ = case.service(f"program {{ command /bin/sh -c '{script}'; ready on-start }}", workers=1)
     server = case.server(text)
     program = program_of(server.wait_workers(1)[0])
-    left = wait_for(lambda: len(children(program)) == 2 and children(program), "its children")[0]
+    left, = wait_for(lambda: [pid for pid in children(program) if title(pid) == "sleep 1000"], "its child")
+    go.touch()
     server.wait_log("ended by itself: exit status 0")
     wait_for(lambda: not is_alive(left), "the end of what it left")
 
@@ -443,9 +457,10 @@ def a_worker_that_is_told_to_end_lets_its_program_finish(case):
     server = case.server(text)
     worker, = server.wait_workers(1)
     with Http(port) as http:
-        http.send("GET /slow HTTP/1.1\r\n\r\n")
-        wait_for(lambda: "S" in proc_stat(program_of(worker))[0], "it to sleep")
+        ask_slowly(worker, http)
         os.kill(worker, signal.SIGTERM)
+        server.wait_log("told to finish by SIGTERM")
+        case.write("body-page.go", "")
         assert http.read().body == b"page"
     server.wait_workers(1, without=[worker])
     assert get(port) == b"page"
@@ -471,10 +486,10 @@ def a_killed_master_takes_all_of_them_along_and_a_new_one_binds(case):
 
 @test
 def the_watchdog_ends_who_gives_no_sign_of_life(case):
-    text, port = case.service(python(case, "teller.py", TELLER, extra="watchdog 1s"), workers=1)
+    text, port = case.service(python(case, "teller.py", TELLER, extra="watchdog 3s"), workers=1)
     server = case.server(text)
     first, = server.wait_workers(1)
-    end = time.monotonic() + 2.5
+    end = time.monotonic() + 4
     while time.monotonic() < end:
         ask(port, "!WATCHDOG=1")
     assert server.workers() == [first]

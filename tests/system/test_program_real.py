@@ -12,7 +12,7 @@ import random
 import re
 import signal
 
-from harness import Http, connect, deadline, is_alive, main, test, title, wait_for
+from harness import Http, connect, descendants, is_alive, main, test, title, wait_for
 from tools import run, tool
 
 POOLS = pathlib.Path(__file__).resolve().parent / "pools"
@@ -126,6 +126,32 @@ def python_program_that_dies_is_replaced(case):
     server.wait_log(r"(signal 9|SIGKILL|Killed)")
     now = wait_for(lambda: victim not in all_of(port, 2) and all_of(port, 2), "another program in its place")
     assert len(now) == 2 and now & pids, (pids, now)
+
+
+@test
+def asyncio_is_not_held_up_by_programs_that_start(case):
+    """Its socket does not block, as it has said itself, also when another program of the pool has just been started."""
+    tool("python3")
+    server, port = serve(case, [POOLS / "pool_asyncio.py"], workers=1)
+    gate = case.folder / "gate"
+    text = server.conf.read_text()
+    server.conf.write_text(text.replace(
+        f'"{POOLS}/pool_asyncio.py"', f'/bin/sh -c "until [ -e {gate} ]; do sleep 0.05; done; exec {POOLS}/pool_asyncio.py"'))
+    with connect(port) as first:
+        def answers(sock):
+            sock.sendall(b"a line\n")
+            return sock.recv(100) == b"A LINE\n"
+        assert answers(first)
+        server.send_signal(signal.SIGHUP)
+        wait_for(lambda: any("until" in title(pid) for pid in descendants(server.pid)), "the program of the reload")
+        with connect(port) as second:
+            assert answers(second) and answers(first)
+        before = server.notify.count()
+        gate.touch()
+        server.notify.wait("READY", "1", before)
+        assert answers(first)
+    with connect(port) as third:
+        assert answers(third)
 
 
 # --------------------------------------------------------------------------------- JavaScript

@@ -175,7 +175,7 @@ static const struct mu_module slow = { MU_ABI, .name = "slow", .flags = MU_TENDS
 START_TEST(what_keeps_it_from_being_ready_is_logged_before_the_boot_limit)
 {
 	begin(&slow);
-	fixture.service.boot_ms = 1100;
+	fixture.service.boot_ms = 200;
 	worker_fixture_fork(&fixture);
 	worker_fixture_wait_log(&fixture, "not ready so far: still loading");
 	ck_assert_str_eq(fixture.board.slot->error, "not ready so far: still loading");

@@ -186,14 +186,17 @@ static void wait_for_its_end(struct mu_conn *conn, void *arg)
 
 /* ---- its start ---- */
 
-/* O_NONBLOCK belongs to the socket, so whoever has it sees the same: nobody but such programs has it. */
-static int set_nonblocking(int fd, bool on)
+/*
+ * O_NONBLOCK belongs to the socket, so whoever has it sees the same: nobody but such programs has it. It is never
+ * switched off here: others that run may rely on it, having switched it on themselves.
+ */
+static int set_nonblocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
 
-	if (flags < 0 || on == !!(flags & O_NONBLOCK))
+	if (flags < 0 || flags & O_NONBLOCK)
 		return flags < 0 ? -1 : 0;
-	return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+	return fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
 static int *take_listeners(struct program *program)
@@ -203,7 +206,7 @@ static int *take_listeners(struct program *program)
 
 	for (size_t i = 0; listen && i < n; i++) {
 		listen[i] = mu_listener(program->worker, i);
-		if (set_nonblocking(listen[i], program->conf->nonblocking) < 0)
+		if (program->conf->nonblocking && set_nonblocking(listen[i]) < 0)
 			return NULL;
 	}
 	return listen;
