@@ -372,9 +372,9 @@ void *mu_alloc(struct mu_conn *conn, size_t size);
 
 /*
  * A second coroutine within the connection: runs task(conn, arg) until it waits for the first time, then beside the
- * caller, in direct workers too. When serve returns, its tasks are waited for. Of one connection at most one may wait
- * for input and one for output at the same time (-1 with EBUSY). A task may start others. -1 with ENOMEM:
- * nothing was run.
+ * caller, in direct workers too, on a stack of 64 KiB. When serve returns, its tasks are waited for; where they use what
+ * is on its stack it has to call mu_join before. Of one connection at most one may wait for input and one for
+ * output at the same time (-1 with EBUSY). A task may start others. -1 with ENOMEM: nothing was run.
  */
 int mu_go(struct mu_conn *conn, void (*task)(struct mu_conn *conn, void *arg), void *arg);
 
