@@ -30,7 +30,7 @@ struct client {
 };
 
 struct chat {
-	LIST_HEAD(, client) clients;
+	LIST_HEAD(clients, client) clients;
 	unsigned guests; /* so far; /nick knows no capitals, so that nobody has their names */
 };
 
@@ -95,8 +95,7 @@ static void obey(struct client *me, char *line)
 		tell(me, me->room, "*** %s is now %s", me->name, name);
 		strcpy(me->name, name);
 	} else {
-		tell(me, NULL, "*** %s/nick NAME, /join ROOM, /who, /quit",
-		     is_taken ? "Taken: " : "");
+		tell(me, NULL, is_taken ? "*** Taken." : "*** /nick NAME /join ROOM /who /quit");
 	}
 }
 

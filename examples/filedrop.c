@@ -34,7 +34,7 @@ static const struct mu_directive directives[] = {
 	{ "folder", MU_PATH, offsetof(struct config, folder), .required = true,
 	  .help = "where the files are" },
 	{ "size", MU_SIZE, offsetof(struct config, size), "1G", .help = "of the largest file" },
-	{ NULL },
+	{ .name = NULL },
 };
 
 struct drop {
@@ -88,14 +88,12 @@ static const char *receive(struct mu_conn *conn, int fd, off_t at, off_t end)
 {
 	while (at < end) {
 		const char *data;
-		ssize_t n = (ssize_t)mu_buffered(conn, &data);
+		ssize_t n;
 
-		if (n == 0) {
-			/* Who sends fast never makes us wait: the others have their turn all the same. */
-			if (mu_sleep(conn, 0) < 0 || mu_fill(conn) <= 0)
-				return "cut off";
-			continue;
-		}
+		/* Who sends fast never makes us wait: the others have their turn all the same. */
+		if (!mu_buffered(conn, &data) && (mu_sleep(conn, 0) < 0 || mu_fill(conn) <= 0))
+			return "cut off";
+		n = (ssize_t)mu_buffered(conn, &data);
 		n = pwrite(fd, data, (size_t)(n < end - at ? n : end - at), at);
 		if (n < 0)
 			return strerror(errno);
@@ -169,7 +167,7 @@ static int serve(struct mu_conn *conn, void *state)
 {
 	char *given, line[NAME_LEN + 64];
 	const char *problem = NULL;
-	ssize_t n;
+	ssize_t n = 0;
 
 	while (!problem && (n = mu_readline(conn, &given)) > 0) {
 		snprintf(line, sizeof(line), "%.*s", (int)n,
@@ -181,6 +179,8 @@ static int serve(struct mu_conn *conn, void *state)
 		if (mu_draining(conn))
 			break;
 	}
+	if (!problem && n < 0 && errno == ENOBUFS)
+		problem = "too long a line";
 	if (problem && mu_printf(conn, "ERROR %s\n", problem) == 0)
 		mu_linger(conn); /* a close with bytes unread would destroy it */
 	return MU_DONE;

@@ -31,7 +31,7 @@ static const struct mu_directive directives[] = {
 	  .help = "the folder of the users' files" },
 	{ "list", MU_BOOL, offsetof(struct config, list), "no",
 	  .help = "an empty query is answered with the names of all users" },
-	{ NULL },
+	{ .name = NULL },
 };
 
 struct finger {

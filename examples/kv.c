@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* OVERHEAD: of a pair, about: a node of the tree, and what malloc adds. */
 enum { KEY_MAX = 250, VALUE_MAX = 8192, ANSWER_MAX = VALUE_MAX + 64, OVERHEAD = 80 };
 
 struct config {
@@ -31,13 +30,13 @@ struct config {
 static const struct mu_directive directives[] = {
 	{ "memory", MU_SIZE, offsetof(struct config, memory), "64M", 4096, INT64_MAX,
 	  .help = "for all keys and values" },
-	{ NULL },
+	{ .name = NULL },
 };
 
 struct store {
 	const struct config *config;
 	void *tree; /* of pairs: see tsearch(3). A pair is a key and its value, each with its NUL, in one piece */
-	int64_t used;
+	int64_t used; /* OVERHEAD of each included, about: its node, and what malloc adds */
 };
 
 struct answers {
@@ -175,8 +174,8 @@ static int serve(struct mu_conn *conn, void *state)
 		if (n == 0 && !first)
 			return mu_draining(conn) ? MU_DONE : mu_park(conn);
 		n = mu_readline(conn, &line);
-		if (n < 0 && errno == ENOBUFS)
-			mu_printf(conn, "ERROR too long a line\n");
+		if (n < 0 && errno == ENOBUFS && mu_printf(conn, "ERROR too long a line\n") == 0)
+			mu_linger(conn); /* a close with bytes unread would destroy it */
 		if (n <= 0 || line[n - 1] != '\n')
 			return MU_DONE;
 		line[n - (n > 1 && line[n - 2] == '\r' ? 2 : 1)] = '\0';

@@ -13,7 +13,7 @@ struct config {
 static const struct mu_directive directives[] = {
 	{ "greeting", MU_STRING, offsetof(struct config, greeting), "Hello",
 	  .help = "the word of welcome" },
-	{ NULL },
+	{ .name = NULL },
 };
 
 /* Called once in each worker, before any client. What *state points to is given to serve. */

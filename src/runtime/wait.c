@@ -97,6 +97,7 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 
 	if (events & (CONN_IN | CONN_OUT) && !polls && (error = conn_watch(conn, events)) != 0)
 		return error;
+	/* cppcheck-suppress autoVariables; its stack lives until it is out of the list again */
 	conn->waiters = &waiter;
 	if (waiter.task)
 		waiter.task->waiter = &waiter;

@@ -30,11 +30,13 @@ check() { # FILE SED-COMMAND
 }
 
 echo 'text/html html' >"$folder/mime.types"
+# Programs that this machine may lack.
+programs="s|command  *[^ ;}]*|command /bin/cat|; s|folder  */srv/[a-z]*|folder $folder|"
 for conf in "$src"/etc/musterd.conf.in "$src"/etc/quickstart.conf "$src"/etc/conf.d/*.conf; do
-	check "$conf" ''
+	check "$conf" "$programs"
 done
 for conf in "$src"/etc/conf.d/*.conf; do
-	check "$conf" 's/^\([[:space:]]*\)#\([^ ]\)/\1\2/'
+	check "$conf" "s/^\([[:space:]]*\)#\([^ ]\)/\1\2/; $programs"
 done
 awk -v folder="$folder" '
 	/^\.Bd -literal/ { text = ""; inside = 1; next }
@@ -48,7 +50,7 @@ awk -v folder="$folder" '
 	}
 	inside { gsub(/\\e/, "\\"); text = text $0 "\n" }' "$src/man/musterd.conf.5.in"
 for conf in "$folder"/manual-*; do
-	check "$conf" "s|command  *[^ ;}]*|command /bin/cat|; s|folder  */srv/[a-z]*|folder $folder|; s|group staff|group $(id -gn)|
+	check "$conf" "$programs; s|group staff|group $(id -gn)|
 		s|^\([[:space:]]*user  *\)[a-z-]*\$|\1$(id -un)|"
 done
 printf 'service x { }\n' >"$folder/test.conf"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# cppcheck finds nothing in src/. What is switched off, and why:
+# cppcheck finds nothing in src/ and examples/. What is switched off, and why:
 #   unusedFunction, missingInclude  are about whole programs and system headers
 #   normalCheckLevelMaxBranches     says how cppcheck works, not what is wrong
 #   constParameterCallback          a callback has the type that its table wants
@@ -18,4 +18,4 @@ exec cppcheck --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr -
 	--suppress=missingInclude --suppress=missingIncludeSystem --suppress=unusedStructMember \
 	--suppress=normalCheckLevelMaxBranches --suppress=constParameterCallback --suppress=uninitvar --suppress=legacyUninitvar --suppress=memleak \
 	--library=tests/lint/queue.cfg \
-	-D_GNU_SOURCE '-DSYSCONFDIR="/etc"' '-DLOCALSTATEDIR="/var"' -I src -I include src
+	-D_GNU_SOURCE '-DSYSCONFDIR="/etc"' '-DLOCALSTATEDIR="/var"' -I src -I include src examples

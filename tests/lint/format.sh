@@ -7,4 +7,4 @@ command -v clang-format >/dev/null || {
 	echo "skipped: no clang-format (Debian: apt-get install clang-format)"
 	exit 77
 }
-find src include tests bench -name '*.[ch]' 2>/dev/null | sort | xargs clang-format --dry-run --Werror
+find src include tests bench examples -name '*.[ch]' 2>/dev/null | sort | xargs clang-format --dry-run --Werror
