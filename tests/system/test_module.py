@@ -389,7 +389,7 @@ def a_module_that_leaks_is_recycled(case):
 @for_both_modes
 def an_exit_ends_one_worker(case):
     text, port = tester(case, workers=1)
-    server = case.server(text)
+    server = case.server(text, env=PLAIN_CRASH)
     victim, = server.wait_workers(1)
     assert ask(port, "exit") == ""
     server.wait_log(rf"worker svc 1 \(pid {victim}\) exited with status 3")
