@@ -456,6 +456,11 @@ static void copy_values(const struct core_service *core, struct service_conf *se
 	service->as = core->limit.as;
 }
 
+static int default_connections(const struct mu_module *module)
+{
+	return module && module->connections ? module->connections : 1;
+}
+
 static struct service_conf *make_service(struct check *check, struct core_service *core,
 					 const char *name)
 {
@@ -465,6 +470,8 @@ static struct service_conf *make_service(struct check *check, struct core_servic
 	if (!service)
 		return NULL;
 	object = resolve_module(check, &core->handler);
+	if (!core->connections)
+		core->connections = default_connections(core->handler.module);
 	service->module = core->handler.module;
 	service->object = object;
 	service->handler = core->handler.node;

@@ -149,11 +149,8 @@ const char *core_why_not_tended(const char *name)
 
 static void take_over(const struct core *core, struct core_service *service)
 {
-	const struct mu_module *module = service->handler.module;
 	struct conf_range *workers = &service->workers;
 
-	if (!service->connections)
-		service->connections = module && module->connections ? module->connections : 1;
 	/* The group belongs to the user: a service that has its own takes neither. */
 	if (!service->user && !service->group)
 		service->group = core->group;

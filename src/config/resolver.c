@@ -3,11 +3,10 @@
  * Recording and replaying, as resolver.h says. A record is a list of nodes without places: a word for
  * what was asked, the question, the answer. Asking itself is in system.c.
  */
-#include "config/resolver.h"
+#include "config/resolver_record.h"
 
 #include <bsd/stdlib.h>
 #include <bsd/string.h>
-#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +30,13 @@ bool resolver_is_live(const struct resolver *resolver)
 	return resolver->ops;
 }
 
-static int fail(char *reason_r, const char *reason)
+int resolver_fail(char *reason_r, const char *reason)
 {
 	strlcpy(reason_r, reason, RESOLVER_REASON_MAX);
 	return -1;
 }
 
-/* A new entry with room for n words, of which the caller fills in all. NULL with the error added. */
-static const char **record(struct resolver *resolver, size_t n)
+const char **resolver_record(struct resolver *resolver, size_t n)
 {
 	struct conf_node *node = conf_alloc(resolver->context, sizeof(*node));
 	const char **word = conf_alloc(resolver->context, n * sizeof(*word));
@@ -54,36 +52,34 @@ static const char **record(struct resolver *resolver, size_t n)
 	return word;
 }
 
-/* The next entry if it is what is asked for, with at least n words. NULL with the reason. */
-static const char *const *replay(struct resolver *resolver, size_t n, const char *what,
-				 const char *question, const char *more, char *reason_r)
+const char *const *resolver_replay(struct resolver *resolver, size_t n, const char *what,
+				   const char *question, const char *more, char *reason_r)
 {
 	const struct conf_node *node = resolver->next;
 
 	if (!node || node->words < n || strcmp(node->word[0], what) != 0 ||
 	    (question && strcmp(node->word[1], question) != 0) ||
 	    (more && strcmp(node->word[2], more) != 0)) {
-		fail(reason_r, "the captured answers do not fit the configuration");
+		resolver_fail(reason_r, "the captured answers do not fit the configuration");
 		return NULL;
 	}
 	resolver->next = node->next;
 	return node->word;
 }
 
-static const char *number_text(struct resolver *resolver, unsigned long number)
+const char *resolver_number(struct resolver *resolver, unsigned long number)
 {
 	return conf_printf(resolver->context, "%lu", number);
 }
 
-/* False with the reason when the word is no number up to max. */
-static bool read_number(const char *word, unsigned long max, unsigned long *number_r,
-			char *reason_r)
+bool resolver_read_number(const char *word, unsigned long max, unsigned long *number_r,
+			  char *reason_r)
 {
 	const char *error;
 
 	*number_r = (unsigned long)strtonum(word, 0, (long long)max, &error);
 	if (error)
-		fail(reason_r, "a captured number is none");
+		resolver_fail(reason_r, "a captured number is none");
 	return !error;
 }
 
@@ -93,17 +89,17 @@ static bool read_number(const char *word, unsigned long max, unsigned long *numb
 static int record_listen(struct resolver *resolver, const char *text, const struct address *address,
 			 size_t n, char *reason_r)
 {
-	const char **word = record(resolver, 2 + n);
+	const char **word = resolver_record(resolver, 2 + n);
 	char buffer[ADDRESS_TEXT_MAX];
 
 	if (!word)
-		return fail(reason_r, "out of memory");
+		return resolver_fail(reason_r, "out of memory");
 	word[0] = "listen";
 	word[1] = text;
 	for (size_t i = 0; i < n; i++) {
 		word[2 + i] = conf_strdup(resolver->context, address_text(&address[i], buffer));
 		if (!word[2 + i])
-			return fail(reason_r, "out of memory");
+			return resolver_fail(reason_r, "out of memory");
 	}
 	return 0;
 }
@@ -112,17 +108,17 @@ static int replay_listen(struct resolver *resolver, const char *text, struct add
 			 char *reason_r)
 {
 	const struct conf_node *node = resolver->next;
-	const char *const *word = replay(resolver, 3, "listen", text, NULL, reason_r);
+	const char *const *word = resolver_replay(resolver, 3, "listen", text, NULL, reason_r);
 	int n;
 
 	if (!word)
 		return -1;
 	if (node->words - 2 > RESOLVER_ADDRESSES_MAX)
-		return fail(reason_r, "too many captured addresses");
+		return resolver_fail(reason_r, "too many captured addresses");
 	n = (int)node->words - 2;
 	for (int i = 0; i < n; i++)
 		if (address_parse(&address_r[i], word[2 + i]) < 0)
-			return fail(reason_r, "a captured address is none");
+			return resolver_fail(reason_r, "a captured address is none");
 	return n;
 }
 
@@ -136,9 +132,9 @@ int resolver_listen(struct resolver *resolver, const char *text, const struct li
 	if (resolver->ops) {
 		n = resolver->ops->listen(name, found, RESOLVER_ADDRESSES_MAX, &reason);
 		if (n < 0)
-			return fail(reason_r, reason);
+			return resolver_fail(reason_r, reason);
 		if (n == 0)
-			return fail(reason_r, "it has no address");
+			return resolver_fail(reason_r, "it has no address");
 	} else {
 		n = replay_listen(resolver, text, found, reason_r);
 		if (n < 0)
@@ -148,7 +144,7 @@ int resolver_listen(struct resolver *resolver, const char *text, const struct li
 		return -1;
 	copy = conf_alloc(resolver->context, (size_t)n * sizeof(*copy));
 	if (!copy)
-		return fail(reason_r, "out of memory");
+		return resolver_fail(reason_r, "out of memory");
 	memcpy(copy, found, (size_t)n * sizeof(*copy));
 	*address_r = copy;
 	*n_r = (size_t)n;
@@ -161,21 +157,21 @@ int resolver_listen(struct resolver *resolver, const char *text, const struct li
 static int record_ids(struct resolver *resolver, const char *user, const char *group,
 		      const struct conf_ids *ids, char *reason_r)
 {
-	const char **word = record(resolver, 6 + ids->groups);
+	const char **word = resolver_record(resolver, 6 + ids->groups);
 
 	if (!word)
-		return fail(reason_r, "out of memory");
+		return resolver_fail(reason_r, "out of memory");
 	word[0] = "ids";
 	word[1] = user ? user : "";
 	word[2] = group ? group : "";
 	word[3] = ids->change ? "yes" : "no";
-	word[4] = number_text(resolver, ids->uid);
-	word[5] = number_text(resolver, ids->gid);
+	word[4] = resolver_number(resolver, ids->uid);
+	word[5] = resolver_number(resolver, ids->gid);
 	for (size_t i = 0; i < ids->groups; i++)
-		word[6 + i] = number_text(resolver, ids->group[i]);
+		word[6 + i] = resolver_number(resolver, ids->group[i]);
 	for (size_t i = 4; i < 6 + ids->groups; i++)
 		if (!word[i])
-			return fail(reason_r, "out of memory");
+			return resolver_fail(reason_r, "out of memory");
 	return 0;
 }
 
@@ -184,25 +180,25 @@ static int replay_ids(struct resolver *resolver, const char *user, const char *g
 {
 	const struct conf_node *node = resolver->next;
 	const char *const *word =
-		replay(resolver, 6, "ids", user ? user : "", group ? group : "", reason_r);
+		resolver_replay(resolver, 6, "ids", user ? user : "", group ? group : "", reason_r);
 	unsigned long number;
 
 	if (!word)
 		return -1;
 	ids_r->change = strcmp(word[3], "yes") == 0;
 	/* The largest number stands for "no change" in setuid and its kind. */
-	if (!read_number(word[4], UINT32_MAX - 1, &number, reason_r))
+	if (!resolver_read_number(word[4], UINT32_MAX - 1, &number, reason_r))
 		return -1;
 	ids_r->uid = (uid_t)number;
-	if (!read_number(word[5], UINT32_MAX - 1, &number, reason_r))
+	if (!resolver_read_number(word[5], UINT32_MAX - 1, &number, reason_r))
 		return -1;
 	ids_r->gid = (gid_t)number;
 	ids_r->groups = node->words - 6;
 	*group_r = calloc(ids_r->groups + 1, sizeof(**group_r));
 	if (!*group_r)
-		return fail(reason_r, "out of memory");
+		return resolver_fail(reason_r, "out of memory");
 	for (size_t i = 0; i < ids_r->groups; i++) {
-		if (!read_number(word[6 + i], UINT32_MAX - 1, &number, reason_r))
+		if (!resolver_read_number(word[6 + i], UINT32_MAX - 1, &number, reason_r))
 			return -1;
 		(*group_r)[i] = (gid_t)number;
 	}
@@ -226,7 +222,7 @@ int resolver_ids(struct resolver *resolver, const char *user, const char *group,
 			memcpy(copy, list, ids_r->groups * sizeof(*copy));
 		ids_r->group = copy;
 		result = copy ? record_ids(resolver, user, group, ids_r, reason_r)
-			      : fail(reason_r, "out of memory");
+			      : resolver_fail(reason_r, "out of memory");
 	}
 	free(list);
 	return result;
@@ -236,11 +232,11 @@ int resolver_ids(struct resolver *resolver, const char *user, const char *group,
 static int record_number(struct resolver *resolver, const char *what, const char *question,
 			 unsigned long number, char *reason_r)
 {
-	const char **word = record(resolver, 3);
-	const char *text = number_text(resolver, number);
+	const char **word = resolver_record(resolver, 3);
+	const char *text = resolver_number(resolver, number);
 
 	if (!word || !text)
-		return fail(reason_r, "out of memory");
+		return resolver_fail(reason_r, "out of memory");
 	word[0] = what;
 	word[1] = question;
 	word[2] = text;
@@ -250,9 +246,9 @@ static int record_number(struct resolver *resolver, const char *what, const char
 static int replay_number(struct resolver *resolver, const char *what, const char *question,
 			 unsigned long max, unsigned long *number_r, char *reason_r)
 {
-	const char *const *word = replay(resolver, 3, what, question, NULL, reason_r);
+	const char *const *word = resolver_replay(resolver, 3, what, question, NULL, reason_r);
 
-	return word && read_number(word[2], max, number_r, reason_r) ? 0 : -1;
+	return word && resolver_read_number(word[2], max, number_r, reason_r) ? 0 : -1;
 }
 
 int resolver_owner(struct resolver *resolver, const char *user, uid_t *uid_r, char *reason_r)
@@ -316,14 +312,14 @@ static int resolve_file(struct resolver *resolver, const char *path, struct conf
 	if (resolver->ops)
 		resolver->ops->identity(path, identity);
 	else
-		answer = replay(resolver, 3, "identity", path, NULL, reason_r);
+		answer = resolver_replay(resolver, 3, "identity", path, NULL, reason_r);
 	if (!resolver->ops && !answer)
 		return -1;
 	file_r->path = path;
 	file_r->identity = conf_strdup(resolver->context, answer ? answer[2] : identity);
-	word = record(resolver, 3);
+	word = resolver_record(resolver, 3);
 	if (!word || !file_r->identity)
-		return fail(reason_r, "out of memory");
+		return resolver_fail(reason_r, "out of memory");
 	word[0] = "identity";
 	word[1] = path;
 	word[2] = file_r->identity;
@@ -336,201 +332,10 @@ int resolver_files(struct resolver *resolver, const char *const *path, size_t n,
 	struct conf_file *file = conf_alloc(resolver->context, (n + 1) * sizeof(*file));
 
 	if (!file)
-		return fail(reason_r, "out of memory");
+		return resolver_fail(reason_r, "out of memory");
 	for (size_t i = 0; i < n; i++)
 		if (resolve_file(resolver, path[i], &file[i], reason_r) < 0)
 			return -1;
 	*file_r = file;
-	return 0;
-}
-
-/* ------------------------------------------------------------------------------ modules in files ---- */
-
-/* "module" ASKED PATH IDENTITY NAME FLAGS CONNECTIONS */
-static int record_module(struct resolver *resolver, const struct mu_module *module,
-			 const struct conf_object *object, char *reason_r)
-{
-	const char **word = record(resolver, 7);
-
-	if (!word)
-		return fail(reason_r, "out of memory");
-	word[0] = "module";
-	word[1] = object->asked;
-	word[2] = object->path;
-	word[3] = object->identity;
-	word[4] = module->name;
-	word[5] = number_text(resolver, module->flags);
-	word[6] = number_text(resolver, (unsigned long)module->connections);
-	return word[5] && word[6] ? 0 : fail(reason_r, "out of memory");
-}
-
-static const struct mu_module *replay_module(struct resolver *resolver, const char *asked,
-					     struct conf_object *object, char *reason_r)
-{
-	const char *const *word = replay(resolver, 7, "module", asked, NULL, reason_r);
-	struct mu_module *module = conf_alloc(resolver->context, sizeof(*module));
-	unsigned long flags, connections;
-
-	if (!word || !module || !read_number(word[5], UINT32_MAX, &flags, reason_r) ||
-	    !read_number(word[6], INT32_MAX, &connections, reason_r))
-		return NULL;
-	*module = (struct mu_module){ .abi = MU_ABI,
-				      .name = word[4],
-				      .flags = (unsigned)flags,
-				      .connections = (int)connections };
-	object->path = word[2];
-	object->identity = word[3];
-	return module;
-}
-
-static const struct mu_module *live_module(struct resolver *resolver, const char *asked,
-					   const struct conf_place *at, struct conf_object *object,
-					   char *reason_r)
-{
-	char path[PATH_MAX], identity[RESOLVER_IDENTITY_MAX];
-	const struct mu_module *module;
-
-	conf_step(resolver->context, "the loading of module %s (%s:%d)", asked, at->file, at->line);
-	module = resolver->ops->module(asked, path, reason_r);
-	conf_step(resolver->context, NULL);
-	if (!module)
-		return NULL;
-	resolver->ops->identity(path, identity);
-	object->path = conf_strdup(resolver->context, path);
-	object->identity = conf_strdup(resolver->context, identity);
-	if (object->path && object->identity)
-		return module;
-	fail(reason_r, "out of memory");
-	return NULL;
-}
-
-int resolver_module(struct resolver *resolver, const char *asked, const struct conf_place *at,
-		    const struct mu_module **module_r, struct conf_object **object_r,
-		    char *reason_r)
-{
-	struct conf_object *object = conf_alloc(resolver->context, sizeof(*object));
-
-	if (!object)
-		return fail(reason_r, "out of memory");
-	object->asked = asked;
-	*module_r = resolver->ops ? live_module(resolver, asked, at, object, reason_r)
-				  : replay_module(resolver, asked, object, reason_r);
-	*object_r = object;
-	return *module_r ? record_module(resolver, *module_r, object, reason_r) : -1;
-}
-
-/* "values" (NAME TEXT FILES)... */
-static int record_values(struct resolver *resolver, const struct resolver_block *block)
-{
-	const char **word = record(resolver, 1 + 3 * block->values);
-
-	if (!word)
-		return -1;
-	word[0] = "values";
-	for (size_t i = 0; i < block->values; i++) {
-		const struct conf_value *value = &block->value[i];
-
-		word[1 + 3 * i] = value->name;
-		word[2 + 3 * i] = value->text ? value->text : "";
-		word[3 + 3 * i] = number_text(resolver, value->files);
-		if (!word[3 + 3 * i])
-			return -1;
-	}
-	return 0;
-}
-
-/* "paths" PATH... */
-static int record_paths(struct resolver *resolver, const struct resolver_block *block)
-{
-	const char **word = record(resolver, 1 + block->paths);
-
-	if (!word)
-		return -1;
-	word[0] = "paths";
-	for (size_t i = 0; i < block->paths; i++)
-		word[1 + i] = block->path[i];
-	return 0;
-}
-
-/* "outputs" (PATH DIRECTIVE)..., each path with its place */
-static int record_outputs(struct resolver *resolver, const struct resolver_block *block)
-{
-	const char **word = record(resolver, 1 + 2 * block->outputs);
-	struct conf_place *at =
-		conf_alloc(resolver->context, (1 + 2 * block->outputs) * sizeof(*at));
-
-	if (!word || !at)
-		return -1;
-	word[0] = "outputs";
-	for (size_t i = 0; i < block->outputs; i++) {
-		word[1 + 2 * i] = block->output[i].path;
-		word[2 + 2 * i] = block->output[i].directive;
-		at[1 + 2 * i] = block->output[i].at;
-	}
-	resolver->last->word_at = at;
-	return 0;
-}
-
-static int replay_values(struct resolver *resolver, struct resolver_block *block, char *reason_r)
-{
-	const struct conf_node *node = resolver->next;
-	struct conf_value *value;
-	unsigned long files;
-
-	if (!replay(resolver, 1, "values", NULL, NULL, reason_r))
-		return -1;
-	block->values = (node->words - 1) / 3;
-	value = conf_alloc(resolver->context, (block->values + 1) * sizeof(*value));
-	if (!value)
-		return fail(reason_r, "out of memory");
-	for (size_t i = 0; i < block->values; i++) {
-		const char *const *word = &node->word[1 + 3 * i];
-
-		if (!read_number(word[2], UINT32_MAX, &files, reason_r))
-			return -1;
-		value[i] = (struct conf_value){ word[0], *word[1] ? word[1] : NULL, files };
-	}
-	block->value = value;
-	return 0;
-}
-
-static int replay_paths(struct resolver *resolver, struct resolver_block *block, char *reason_r)
-{
-	const struct conf_node *node = resolver->next;
-
-	if (!replay(resolver, 1, "paths", NULL, NULL, reason_r))
-		return -1;
-	block->path = node->word + 1;
-	block->paths = node->words - 1;
-	return 0;
-}
-
-static int replay_outputs(struct resolver *resolver, struct resolver_block *block, char *reason_r)
-{
-	const struct conf_node *node = resolver->next;
-	struct conf_output *output;
-
-	if (!replay(resolver, 1, "outputs", NULL, NULL, reason_r))
-		return -1;
-	block->outputs = (node->words - 1) / 2;
-	output = conf_alloc(resolver->context, (block->outputs + 1) * sizeof(*output));
-	if (!output)
-		return fail(reason_r, "out of memory");
-	for (size_t i = 0; i < block->outputs; i++)
-		output[i] = (struct conf_output){ node->word[1 + 2 * i], node->word[2 + 2 * i],
-						  node->word_at[1 + 2 * i] };
-	block->output = output;
-	return 0;
-}
-
-int resolver_block(struct resolver *resolver, struct resolver_block *block, char *reason_r)
-{
-	if (!resolver->ops && (replay_values(resolver, block, reason_r) < 0 ||
-			       replay_paths(resolver, block, reason_r) < 0 ||
-			       replay_outputs(resolver, block, reason_r) < 0))
-		return -1;
-	if (record_values(resolver, block) < 0 || record_paths(resolver, block) < 0 ||
-	    record_outputs(resolver, block) < 0)
-		return fail(reason_r, "out of memory");
 	return 0;
 }

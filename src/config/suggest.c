@@ -445,5 +445,6 @@ void suggest_handler(const struct schema *schema, const struct conf_node *node)
 			   list);
 	else
 		conf_error(schema->context, &node->word_at[1],
-			   "unknown handler `%s`; there are: %s", name, list);
+			   "unknown handler `%s`; there are: %s; one in a file is `module %s`",
+			   name, list, name);
 }

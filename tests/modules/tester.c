@@ -14,6 +14,9 @@
 #ifndef ANSWER
 #define ANSWER "first"
 #endif
+#ifndef CONNECTIONS
+#define CONNECTIONS 0
+#endif
 
 enum where { NOWHERE, CHECK, PREPARE, START, STOP };
 enum how { CRASH, EXIT, REFUSE, HANG };
@@ -199,4 +202,5 @@ const struct mu_module musterd_module = {
 	.start = start,
 	.serve = serve,
 	.stop = stop,
+	.connections = CONNECTIONS,
 };

@@ -147,6 +147,17 @@ def the_effective_configuration_is_printed_by_the_modules_table(case):
 
 
 @test
+def a_module_says_how_many_connections_a_worker_holds(case):
+    build(case, "tester.c", None, "-DCONNECTIONS=8")
+    text, port = case.service("module ./tester", workers=1)
+    server = case.server(text)
+    assert re.search(r"^    connections +8 +# default", case.run("-T", "-c", server.conf, status=0).stdout, re.M)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(port)) for _ in range(8)]
+        assert [client.ask("hello") for client in clients] == ["hello first"] * 8
+
+
+@test
 def mistakes_in_the_block_are_errors_at_their_place(case):
     text, _ = tester(case, "greetin moin; fail check; how refuse")
     said = case.run("-t", "-c", case.conf(text), status=EX_CONFIG).stderr
@@ -378,7 +389,7 @@ def a_module_that_leaks_is_recycled(case):
 @for_both_modes
 def an_exit_ends_one_worker(case):
     text, port = tester(case, workers=1)
-    server = case.server(text)
+    server = case.server(text, env=PLAIN_CRASH)
     victim, = server.wait_workers(1)
     assert ask(port, "exit") == ""
     server.wait_log(rf"worker svc 1 \(pid {victim}\) exited with status 3")

@@ -245,7 +245,9 @@ static const struct bad_conf bad_confs[] = {
 	{ "service a { " LISTEN "\nhandler ecko }", 2, 9,
 	  "unknown handler `ecko`: did you mean `echo`? There are: full, web, echo, run, tender" },
 	{ "service a { " LISTEN "\nhandler ftp }", 2, 9,
-	  "unknown handler `ftp`; there are: full, web, echo, run, tender" },
+	  "unknown handler `ftp`; there are: full, web, echo, run, tender; one in a file is "
+	  "`module "
+	  "ftp`" },
 	{ "service a { " LISTEN "\nhandler echo { size 4 } }", 2, 16,
 	  "the handler `echo` has no directives of its own" },
 	{ "service a { " LISTEN "\nhandler web }", 2, 1,
