@@ -38,11 +38,14 @@ int mu_sleep(struct mu_conn *conn, int64_t ms)
 void mu_set_limit(struct mu_conn *conn, enum mu_limit limit)
 {
 	const struct limits *limits = &conn->worker->limits;
+	struct mu_conn *client = conn_client(conn);
 
-	conn_set_limit(conn_client(conn), limit,
+	conn_set_limit(client, limit,
 		       limit == MU_HEADER    ? limits->header_ms
 		       : limit == MU_REQUEST ? limits->request_ms
 					     : 0);
+	if (client->family)
+		family_limit(client);
 }
 
 void mu_count_request(struct mu_conn *conn)

@@ -5,8 +5,10 @@
  */
 #include "runtime/runtime.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -30,6 +32,28 @@ void family_moved(struct mu_conn *conn)
 	struct family *family = conn_client(conn)->family;
 
 	family->moved = conn->worker->now;
+	family->limited = false;
+}
+
+static void hurry(struct waiter *waiter, int64_t limit_at)
+{
+	struct timers *timers = &waiter->conn->worker->timers;
+
+	if (!waiter->woken && clock_earlier(waiter->timer.deadline, limit_at) == limit_at)
+		timer_set(timers, &waiter->timer, limit_at);
+}
+
+void family_limit(struct mu_conn *client)
+{
+	const struct family *family = client->family;
+
+	if (!client->limit_at || !family->tasks)
+		return;
+	for (const struct task *task = family->tasks; task; task = task->next)
+		if (task->waiter)
+			hurry(task->waiter, client->limit_at);
+	if (family->waiter)
+		hurry(family->waiter, client->limit_at);
 }
 
 /* ---- tasks ---- */
@@ -189,9 +213,21 @@ static void close_other(struct family *family, struct mu_conn *other)
 	conn_put(other);
 }
 
+/* Somebody waits for it, or has been woken and has not gone on yet. */
+static bool is_waited_for(const struct family *family, const struct mu_conn *other)
+{
+	if (family->waiter && family->waiter->conn == other)
+		return true;
+	for (const struct task *task = family->tasks; task; task = task->next)
+		if (task->waiter && task->waiter->conn == other)
+			return true;
+	return false;
+}
+
 void mu_close(struct mu_conn *other)
 {
-	if (!other->waiters) {
+	assert(other->state == CONN_OTHER || other->state == CONN_PIPE);
+	if (!is_waited_for(other->parent->family, other)) {
 		close_other(other->parent->family, other);
 		return;
 	}

@@ -138,6 +138,7 @@ static void run_woken(struct mu_worker *worker)
 		worker->slot->peer = conn_client(waiter->conn)->peer;
 		coroutine_resume(&worker->pool, waiter->coroutine);
 	}
+	worker->task = NULL;
 }
 
 static void run_timers(struct mu_worker *worker)

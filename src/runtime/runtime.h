@@ -93,10 +93,11 @@ struct at_end {
 struct family {
 	struct mu_conn *others; /* by their `next` */
 	struct task *tasks;
-	struct at_end *ends; /* the last one first */
-	int64_t moved;       /* clock_ms(): bytes of any of its connections */
-	bool joins;          /* one of the tasks is in mu_join */
-	bool limited;        /* that a limit ended has been logged */
+	struct waiter *waiter; /* serve itself waits */
+	struct at_end *ends;   /* the last one first */
+	int64_t moved;         /* clock_ms(): bytes of any of its connections */
+	bool joins;            /* one of the tasks is in mu_join */
+	bool limited;          /* that a limit ended has been logged */
 };
 
 struct mu_conn {
@@ -314,8 +315,10 @@ int conn_at_end(struct mu_conn *conn, struct at_end *end);
 int conn_wait_fd(struct mu_conn *conn, int fd, int events, int64_t milliseconds);
 /* Serve has returned: waits for its tasks, and undoes what it had beside itself. */
 void family_end(struct mu_conn *conn);
-/* Bytes of a connection with a family have moved. */
+/* Bytes of a connection with a family, or of one of its others, have moved. */
 void family_moved(struct mu_conn *conn);
+/* A client with a family has a limit of its own now: it is for those too who wait already. */
+void family_limit(struct mu_conn *client);
 
 /* -------------------------------------------------------------------------- limits.c ---- */
 

@@ -83,6 +83,17 @@ void conn_wake(struct mu_conn *conn, int events, int wake)
 	}
 }
 
+/* Where it is noted that what runs now waits; NULL where nobody would look. */
+static struct waiter **noted(struct mu_conn *conn)
+{
+	struct task *task = conn->worker->task;
+	struct family *family = conn_client(conn)->family;
+
+	if (task)
+		return &task->waiter;
+	return family ? &family->waiter : NULL;
+}
+
 int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 {
 	struct mu_worker *worker = conn->worker;
@@ -92,6 +103,7 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 				 .coroutine = worker->pool.current,
 				 .task = worker->task,
 				 .events = events };
+	struct waiter **note = noted(conn);
 	bool polls = !waiter.coroutine && !worker->tasks && !worker->logged;
 	int error;
 
@@ -99,8 +111,8 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 		return error;
 	/* cppcheck-suppress autoVariables; its stack lives until it is out of the list again */
 	conn->waiters = &waiter;
-	if (waiter.task)
-		waiter.task->waiter = &waiter;
+	if (note)
+		*note = &waiter;
 	if (deadline && !polls)
 		timer_set(&worker->timers, &waiter.timer, deadline);
 	if (polls)
@@ -111,8 +123,8 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 		while (!waiter.woken)
 			worker->direct_turn(worker);
 	worker->task = waiter.task;
-	if (waiter.task)
-		waiter.task->waiter = NULL;
+	if (note)
+		*note = NULL;
 	return waiter.wake;
 }
 
@@ -209,13 +221,17 @@ int conn_wait_for(struct mu_conn *conn, int events, int64_t ms)
 		runtime_tick(worker);
 	if (ms >= 0 && ms < INT64_MAX - worker->now)
 		until = worker->now + ms;
-	error = wait_for(conn, events, clock_earlier(until, client->limit_at));
-	if (!error)
-		return 1;
-	if (error == ETIMEDOUT && !conn_limit_is_over(client))
-		return 0;
-	if (error == ETIMEDOUT)
-		conn_log_limit(client);
+	do {
+		error = wait_for(conn, events, clock_earlier(until, client->limit_at));
+		if (!error)
+			return 1;
+		if (error == ETIMEDOUT && conn_limit_is_over(client))
+			conn_log_limit(client);
+		else if (error == ETIMEDOUT && until && until <= worker->now)
+			return 0;
+		else if (error == ETIMEDOUT)
+			error = 0; /* a limit that counted as the wait began, and does no more */
+	} while (!error);
 	errno = error;
 	return -1;
 }

@@ -564,7 +564,7 @@ START_TEST(when_the_master_dies_tasks_end_in_time)
 	int fd;
 
 	begin(&all, _i);
-	fixture.service.orphan_ms = 200;
+	fixture.service.orphan_ms = 3000;
 	go();
 	fd = client_connect(&fixture);
 	client_expect(fd, "ready");
@@ -610,8 +610,8 @@ END_TEST
 
 static void task_dribbles(struct mu_conn *conn, void *arg)
 {
-	for (int i = 0; i < 10; i++) {
-		mu_sleep(conn, 50);
+	for (int i = 0; i < 20; i++) {
+		mu_sleep(conn, 75);
 		mu_printf(arg, ".");
 	}
 }
@@ -636,11 +636,11 @@ START_TEST(a_connection_is_idle_when_no_task_of_it_moves_a_byte)
 	int fd;
 
 	begin(&module, _i);
-	fixture.service.idle_ms = 200;
+	fixture.service.idle_ms = 1000;
 	go();
 	fd = client_connect(&fixture);
-	client_expect(fd, "..........");
-	worker_fixture_wait_log(&fixture, "idle limit of 200ms ran out");
+	client_expect(fd, "....................");
+	worker_fixture_wait_log(&fixture, "idle limit of 1s ran out");
 	worker_fixture_wait_log(&fixture, "read gave ETIMEDOUT");
 	client_expect_end(fd);
 	ck_assert_uint_eq(fixture.board.slot[0].limited, 1);
@@ -675,6 +675,40 @@ START_TEST(the_request_limit_is_for_all_waits_and_logged_once)
 	client_expect_end(fd);
 	worker_fixture_wait_log(&fixture, "request limit of 50ms ran out");
 	ck_assert_uint_eq(fixture.board.slot[0].limited, 1);
+	ck_assert_int_eq(worker_fixture_stop(&fixture), 0);
+}
+END_TEST
+
+static int serve_changes_limits(struct mu_conn *conn, void *state)
+{
+	struct waits waits = { .story = { "" } };
+
+	(void)state;
+	mu_set_limit(conn, MU_REQUEST);
+	mu_go(conn, task_waits_notify, &waits);
+	mu_set_limit(conn, MU_IDLE);
+	mu_sleep(conn, 100);
+	mu_notify(conn);
+	mu_join(conn);
+	mu_go(conn, task_waits_notify, &waits);
+	mu_set_limit(conn, MU_REQUEST);
+	mu_join(conn);
+	mu_printf(conn, "%s", waits.story.text);
+	return MU_DONE;
+}
+
+START_TEST(a_limit_that_changes_counts_for_waits_that_have_begun)
+{
+	static const struct mu_module module = { MU_ABI, .name = "changes",
+						 .serve = serve_changes_limits };
+	int fd;
+
+	begin(&module, _i);
+	fixture.service.request_ms = 50;
+	go();
+	fd = client_connect(&fixture);
+	client_expect(fd, "1 n;ETIMEDOUT n;");
+	client_expect_end(fd);
 	ck_assert_int_eq(worker_fixture_stop(&fixture), 0);
 }
 END_TEST
@@ -806,6 +840,41 @@ START_TEST(who_waits_for_what_is_closed_goes_on)
 	static const struct mu_module module = { MU_ABI, .name = "closes", .serve = serve_closes };
 
 	serves(&module, _i, "ECANCELED o;EBADF");
+}
+END_TEST
+
+/* The task is woken by a byte, and before it goes on its connection is closed. */
+static void task_reads_closed(struct mu_conn *conn, void *arg)
+{
+	struct waits *waits = arg;
+	char byte;
+	ssize_t n = mu_read(waits->other, &byte, 1);
+
+	(void)conn;
+	add(&waits->story, outcome(n));
+}
+
+static int serve_closes_woken(struct mu_conn *conn, void *state)
+{
+	struct waits waits = { .other = open_pair(conn) };
+	bool kept;
+
+	(void)state;
+	mu_go(conn, task_reads_closed, &waits);
+	conn_wake(waits.other, CONN_IN, 0);
+	mu_close(waits.other);
+	kept = waits.other->state == CONN_OTHER;
+	mu_join(conn);
+	mu_printf(conn, "%s %d", waits.story.text, kept);
+	return MU_DONE;
+}
+
+START_TEST(what_is_closed_is_nobody_elses_before_who_was_woken_for_it_has_seen_that)
+{
+	static const struct mu_module module = { MU_ABI, .name = "woken",
+						 .serve = serve_closes_woken };
+
+	serves(&module, _i, "EBADF 1");
 }
 END_TEST
 
@@ -1108,9 +1177,13 @@ int main(int argc, char *argv[], char *envp[])
 	tcase_add_loop_test(tcase, the_drain_hook_can_wake_who_waits, 0, 2);
 	tcase_add_loop_test(tcase, a_connection_is_idle_when_no_task_of_it_moves_a_byte, 0, 2);
 	tcase_add_loop_test(tcase, the_request_limit_is_for_all_waits_and_logged_once, 0, 2);
+	tcase_add_loop_test(tcase, a_limit_that_changes_counts_for_waits_that_have_begun, 0, 2);
 	tcase_add_loop_test(tcase, a_relay_is_two_tasks_with_half_closes, 0, 2);
 	tcase_add_loop_test(tcase, others_are_closed_at_the_end_of_serve, 0, 2);
 	tcase_add_loop_test(tcase, who_waits_for_what_is_closed_goes_on, 0, 2);
+	tcase_add_loop_test(
+		tcase, what_is_closed_is_nobody_elses_before_who_was_woken_for_it_has_seen_that, 0,
+		2);
 	tcase_add_loop_test(tcase, others_come_and_go, 0, 2);
 	tcase_add_loop_test(tcase, pipes_are_connections_too, 0, 2);
 	tcase_add_loop_test(tcase, a_full_pipe_is_waited_for, 0, 2);
