@@ -222,6 +222,8 @@ struct mu_module {
  *     const struct mu_module musterd_module = { .abi = MU_ABI, ... };
  */
 #define MU_MODULE_SYMBOL "musterd_module"
+/* So that it is exported, also from C++ and with -fvisibility=hidden. */
+extern const struct mu_module musterd_module __attribute__((__visibility__("default")));
 
 /* ---------------------------------------------------------------------------- reading ---- */
 

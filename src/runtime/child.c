@@ -83,6 +83,7 @@ static int open_stream(struct mu_worker *worker, struct streams *streams, int i,
 	if (wanted == MU_NULL)
 		streams->given[i] = null_fd(worker);
 	else if (wanted == MU_RAW && i > 0)
+		/* cppcheck-suppress arrayIndexOutOfBoundsCond; i is 1 or 2 */
 		streams->given[i] = log_fd();
 	else if (wanted >= 0)
 		streams->given[i] = wanted;

@@ -39,7 +39,7 @@ static void count_connection(struct mu_worker *worker, int by)
 
 /* ---- opening and closing ---- */
 
-struct mu_conn *conn_take(struct mu_worker *worker, enum conn_kind kind)
+struct mu_conn *conn_take(struct mu_worker *worker, enum conn_state state)
 {
 	struct mu_conn *conn;
 
@@ -49,8 +49,7 @@ struct mu_conn *conn_take(struct mu_worker *worker, enum conn_kind kind)
 	}
 	conn = worker->free;
 	worker->free = conn->next;
-	conn->kind = kind;
-	conn->state = CONN_SERVING;
+	conn->state = (uint8_t)state;
 	return conn;
 }
 
@@ -70,7 +69,7 @@ void conn_put(struct mu_conn *conn)
 
 struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockaddr *peer)
 {
-	struct mu_conn *conn = conn_take(worker, CONN_CLIENT);
+	struct mu_conn *conn = conn_take(worker, CONN_FRESH);
 
 	if (!conn) {
 		close(fd);
@@ -78,7 +77,6 @@ struct mu_conn *conn_open(struct mu_worker *worker, int fd, const struct sockadd
 		return NULL;
 	}
 	conn->fd = fd;
-	conn->state = CONN_FRESH;
 	/* Where the client speaks first the first receive is tried before any wait. */
 	conn->ready = CONN_OUT | (worker->module->flags & MU_CLIENT_FIRST ? CONN_IN : 0);
 	slot_peer_set(&conn->peer, peer);
@@ -149,8 +147,8 @@ ssize_t conn_recv(struct mu_conn *conn, void *data, size_t len)
 	if (waits)
 		atomic_store_explicit(&worker->slot->running_since, 0, memory_order_relaxed);
 	do
-		n = conn->kind == CONN_PIPE ? read(conn->fd, data, len)
-					    : recv(conn->fd, data, len, waits ? 0 : MSG_DONTWAIT);
+		n = conn->state == CONN_PIPE ? read(conn->fd, data, len)
+					     : recv(conn->fd, data, len, waits ? 0 : MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	note_received(conn, n, len);
 	if (waits) {
@@ -199,7 +197,7 @@ static int finish(struct mu_conn *conn, int result)
 {
 	if (conn->family)
 		family_end(conn);
-	conn->notified = false;
+	conn->ready &= (uint8_t)~CONN_NOTIFIED;
 	if (result != MU_PARKED || (conn->ended && !has_input(conn))) {
 		conn_close(conn);
 		return MU_DONE;
@@ -208,7 +206,8 @@ static int finish(struct mu_conn *conn, int result)
 	conn->arena = NULL;
 	conn_release_buffer(conn);
 	conn->state = CONN_PARKED;
-	conn_set_limit(conn, MU_IDLE, 0);
+	if (conn->limit != MU_IDLE || conn->limit_at)
+		conn_set_limit(conn, MU_IDLE, 0);
 	return MU_PARKED;
 }
 

@@ -65,8 +65,10 @@ bool connect_has_names(struct mu_conn *conn)
 {
 	struct mu_worker *worker = conn->worker;
 
-	if (worker->names)
+	if (worker->names) {
+		names_renew(&worker->names, clock_ms());
 		return true;
+	}
 	if (!worker->names_missed)
 		mu_log(conn, MU_ERR,
 		       "%s asks for a name, but its module is without the flag MU_NAMES: it can "

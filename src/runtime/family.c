@@ -137,19 +137,17 @@ void mu_notify(struct mu_conn *conn)
 {
 	struct mu_conn *client = conn_client(conn);
 
-	client->notified = true;
+	client->ready |= CONN_NOTIFIED;
 	conn_wake(client, CONN_NOTIFIED, 0);
 }
 
 int mu_wait_notify(struct mu_conn *conn, int64_t ms)
 {
 	struct mu_conn *client = conn_client(conn);
-	int notified = 1;
+	int notified = conn_wait_for(client, CONN_NOTIFIED, ms);
 
-	if (!client->notified || conn_is_cancelled(client->worker))
-		notified = conn_wait_for(client, CONN_NOTIFIED, ms);
 	if (notified > 0)
-		client->notified = false;
+		client->ready &= (uint8_t)~CONN_NOTIFIED;
 	return notified;
 }
 
@@ -272,7 +270,7 @@ int mu_detach(struct mu_conn *conn)
 	const struct timeval none = { 0 };
 	int fd = conn->fd;
 
-	if (conn->kind != CONN_CLIENT || fd < 0 || conn->in) {
+	if (conn->state != CONN_SERVING || fd < 0 || conn->in) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -289,6 +287,6 @@ int mu_detach(struct mu_conn *conn)
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
 	conn->blocking = false;
 	conn->fd = -1;
-	conn->ready = CONN_IN | CONN_OUT; /* to fail, in place of a wait */
+	conn->ready |= CONN_IN | CONN_OUT; /* to fail, in place of a wait */
 	return fd;
 }

@@ -56,7 +56,7 @@ void conn_set_limit(struct mu_conn *conn, enum mu_limit limit, int64_t ms)
 /* The header, request or linger limit. */
 static int64_t limit_at(const struct mu_conn *conn)
 {
-	if (conn->kind == CONN_CLIENT)
+	if (conn->state <= CONN_SERVING)
 		return conn->limit_at;
 	return clock_earlier(conn->limit_at, conn->parent->limit_at);
 }

@@ -19,9 +19,10 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { EVENTS_AT_ONCE = 16, REVERSE_MAX = 80 };
+enum { EVENTS_AT_ONCE = 16, REVERSE_MAX = 80, LOOK_AGAIN_MS = 1000 };
 
 const struct names_source names_system = { .hosts = "/etc/hosts",
 					   .resolv_conf = "/etc/resolv.conf" };
@@ -38,7 +39,19 @@ struct lookup {
 	struct address address; /* whose names are asked for */
 };
 
+/* What a file was when it was read; all 0: it was not there. */
+struct stamp {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec changed;
+};
+
 struct names {
+	struct names_source source;
+	struct stamp stamp[2];
+	int64_t looked_at; /* clock_ms() */
+	bool retired;      /* others are in its place */
 	struct hosts *hosts;
 	ares_channel channel;
 	int epoll; /* the channel's sockets */
@@ -95,6 +108,23 @@ static struct names *fail(struct names *names, const char **reason_r, const char
 	return NULL;
 }
 
+static void stamp_files(const struct names_source *source, struct stamp stamp[2])
+{
+	const char *path[] = { source->hosts, source->resolv_conf };
+	struct stat st;
+
+	/* Compared as memory. */
+	memset(stamp, 0, 2 * sizeof(*stamp));
+	for (int i = 0; i < 2; i++) {
+		if (stat(path[i], &st) < 0)
+			continue;
+		stamp[i].dev = st.st_dev;
+		stamp[i].ino = st.st_ino;
+		stamp[i].size = st.st_size;
+		stamp[i].changed = st.st_mtim;
+	}
+}
+
 struct names *names_new(const struct names_source *source, const char **reason_r)
 {
 	struct names *names = calloc(1, sizeof(*names));
@@ -103,6 +133,9 @@ struct names *names_new(const struct names_source *source, const char **reason_r
 	if (!names)
 		return fail(NULL, reason_r, "no memory");
 	LIST_INIT(&names->waiting);
+	names->source = *source;
+	/* Before they are read: a change in between is seen later. */
+	stamp_files(source, names->stamp);
 	status = ares_library_init(ARES_LIB_INIT_ALL);
 	names->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (names->epoll < 0)
@@ -127,6 +160,28 @@ void names_free(struct names *names)
 	fd_close(&names->epoll);
 	hosts_free(names->hosts);
 	free(names);
+}
+
+void names_renew(struct names **place, int64_t now)
+{
+	struct names *old = *place, *names;
+	struct stamp stamp[2];
+	const char *reason;
+
+	if (old->source.once || now - old->looked_at < LOOK_AGAIN_MS)
+		return;
+	old->looked_at = now;
+	stamp_files(&old->source, stamp);
+	if (memcmp(stamp, old->stamp, sizeof(stamp)) == 0)
+		return;
+	names = names_new(&old->source, &reason);
+	if (!names)
+		return;
+	names->looked_at = now;
+	*place = names;
+	old->retired = true;
+	if (LIST_EMPTY(&old->waiting))
+		names_free(old);
 }
 
 in_port_t names_port(const struct names *names, const char *service)
@@ -504,7 +559,9 @@ void lookup_end(struct lookup *lookup)
 	if (!lookup->pending)
 		free(lookup);
 	/* What nobody waits for is not asked again. */
-	if (LIST_EMPTY(&names->waiting))
+	if (LIST_EMPTY(&names->waiting) && names->retired)
+		names_free(names);
+	else if (LIST_EMPTY(&names->waiting))
 		ares_cancel(names->channel);
 	errno = error;
 }

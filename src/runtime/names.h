@@ -28,15 +28,21 @@ struct names_source {
 	/* "ADDRESS:PORT,...": these servers in place of resolv.conf's, for tests; NULL: those. */
 	const char *servers;
 	int timeout_ms, tries; /* of a question, for each server; 0: as resolv.conf says */
+	bool once;             /* the files are not looked at again: there is a chroot */
 };
 
 /* The machine's. */
 extern const struct names_source names_system;
 
-/* Reads what it needs. NULL with *reason_r a static text. The source is not used afterwards. */
+/* Reads what it needs. NULL with *reason_r a static text. The source's strings stay the caller's, and live as long. */
 struct names *names_new(const struct names_source *source, const char **reason_r);
 /* Those who ask must have gone. NULL is fine. */
 void names_free(struct names *names);
+/*
+ * Looks, once a second at most, whether the files are others now, and if so puts new names into the place of the old
+ * ones, which end with the last of those who wait. Files that cannot be read change nothing. now: clock_ms().
+ */
+void names_renew(struct names **names, int64_t now);
 /* The port of a TCP service; 0: there is no such. */
 in_port_t names_port(const struct names *names, const char *service);
 

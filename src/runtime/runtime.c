@@ -100,14 +100,14 @@ void runtime_event(struct mu_conn *conn, uint32_t events)
 {
 	if (conn->state == CONN_FREE)
 		return;
-	if (conn->kind == CONN_LOGGED) {
+	if (conn->state == CONN_LOGGED) {
 		child_log_event(conn);
 		return;
 	}
 	runtime_note(conn, events);
 	if (conn->queued)
 		return;
-	if (conn->state == CONN_SERVING)
+	if (conn->state >= CONN_SERVING)
 		conn_wake(conn, conn->ready, 0);
 	else if (conn->ready & CONN_IN)
 		conn_enter(conn);
@@ -166,7 +166,8 @@ void runtime_finish_turn(struct mu_worker *worker)
 		run_queue(worker);
 	if (worker->woken)
 		run_woken(worker);
-	runtime_wake(worker);
+	if (worker->wake_at)
+		runtime_wake(worker);
 	while ((conn = worker->doomed)) {
 		worker->doomed = conn->next;
 		conn->next = worker->free;
@@ -178,7 +179,7 @@ static void cut(struct mu_conn *conn)
 {
 	struct mu_worker *worker = conn->worker;
 
-	if (conn->state != CONN_SERVING) {
+	if (conn->state < CONN_SERVING) {
 		/* A direct worker waits for it and closes it; one in the queue comes to its serve, and no further. */
 		if (conn->waiters)
 			conn_wake(conn, -1, ECANCELED);
@@ -186,7 +187,8 @@ static void cut(struct mu_conn *conn)
 			conn_close(conn);
 		return;
 	}
-	if (conn->kind == CONN_CLIENT && !conn->lingering && !(worker->module->flags & MU_TENDS)) {
+	if (conn->state == CONN_SERVING && !conn->lingering &&
+	    !(worker->module->flags & MU_TENDS)) {
 		worker->cut++;
 		slot_count(&worker->slot->cut);
 		mu_log(conn, MU_INFO, "drain limit ran out, cut off in a request");

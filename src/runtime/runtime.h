@@ -39,18 +39,20 @@ enum {
 	LINGER_BYTES = 16 * 1024 * 1024
 };
 
-enum conn_state { CONN_FREE = 0, CONN_FRESH = 1, CONN_SERVING = 2, CONN_PARKED = 3 };
-
-/* Whose the descriptor is. */
-enum conn_kind {
-	CONN_CLIENT = 0,  /* accepted, or (no descriptor) that of a module that tends */
-	CONN_OTHER = 1,   /* a socket of our own, for the time of its parent's serve */
-	CONN_PIPE = 2,    /* the same with one end of a pipe */
-	CONN_FOREIGN = 3, /* not ours: for the time of one wait */
-	CONN_LOGGED = 4,  /* a pipe whose lines are logged by the loop: child_log.c */
+enum conn_state {
+	CONN_FREE = 0,
+	/* A client: accepted, or (without a descriptor) what a module that tends has in its place. */
+	CONN_FRESH = 1,
+	CONN_PARKED = 2,
+	CONN_SERVING = 3,
+	/* Part of a client's serve. */
+	CONN_OTHER = 4,   /* a socket of our own */
+	CONN_PIPE = 5,    /* one end of a pipe of ours */
+	CONN_FOREIGN = 6, /* a descriptor that is not ours, for the time of one wait */
+	CONN_LOGGED = 7   /* a pipe whose lines are logged by the loop: child_log.c */
 };
 
-/* What the descriptor can do without waiting, as far as we know; and what else can be waited for. */
+/* What can be waited for. Of these, what need not be, as far as we know, is `ready`. */
 enum { CONN_IN = MU_READABLE, CONN_OUT = MU_WRITABLE, CONN_NOTIFIED = 4, CONN_JOINED = 8 };
 
 struct buffer {
@@ -101,10 +103,8 @@ struct mu_conn {
 	struct timer timer; /* first: a timer is its connection. FRESH and PARKED */
 	int fd;
 	uint8_t state;        /* enum conn_state */
-	uint8_t ready;        /* CONN_IN, CONN_OUT */
-	uint8_t kind : 4;     /* enum conn_kind */
-	uint8_t limit : 3;    /* enum mu_limit in force */
-	bool notified : 1;    /* since the last mu_wait_notify */
+	uint8_t ready;        /* CONN_IN, CONN_OUT, CONN_NOTIFIED */
+	uint8_t limit;        /* enum mu_limit in force */
 	bool watched : 1;     /* is in epoll */
 	bool watched_out : 1; /* for output too */
 	bool hung_up : 1; /* an end or error is behind what can be read: short reads prove nothing */
@@ -124,8 +124,8 @@ struct mu_conn {
 	struct mu_conn
 		*next; /* in the free list, the doomed list, the runnable queue or a family */
 	union {
-		struct family *family;  /* CONN_CLIENT: if it has one */
-		struct mu_conn *parent; /* the others: the client */
+		struct family *family;  /* of a client, if it has one */
+		struct mu_conn *parent; /* of the others: the client */
 	};
 };
 
@@ -226,7 +226,7 @@ void runtime_cut(struct mu_worker *worker);
 /* The connection that serve was called with: itself, or its parent. */
 static inline struct mu_conn *conn_client(const struct mu_conn *conn)
 {
-	return conn->kind == CONN_CLIENT ? (struct mu_conn *)(uintptr_t)conn : conn->parent;
+	return conn->state <= CONN_SERVING ? (struct mu_conn *)(uintptr_t)conn : conn->parent;
 }
 
 /* A connection for an accepted descriptor (given; closed on failure), FRESH. NULL with ENOMEM. */
@@ -238,8 +238,8 @@ void conn_refuse(struct mu_conn *conn);
 /* Serves once on this very stack. MU_DONE (the connection is closed) or MU_PARKED. Direct. */
 int conn_serve_here(struct mu_conn *conn);
 void conn_close(struct mu_conn *conn);
-/* A struct for something else than a client: SERVING, to be filled in. NULL with ENOMEM. */
-struct mu_conn *conn_take(struct mu_worker *worker, enum conn_kind kind);
+/* A struct in this state, to be filled in. NULL with ENOMEM. */
+struct mu_conn *conn_take(struct mu_worker *worker, enum conn_state state);
 /* It goes back, with its buffer; the descriptor is left alone. */
 void conn_put(struct mu_conn *conn);
 
@@ -261,8 +261,15 @@ void conn_rest(struct mu_conn *conn);
 
 /* ---------------------------------------------------------------------------- wait.c ---- */
 
+/* Into epoll, as it is not there for all of `events`: use conn_watch. 0 or an errno. */
+int conn_watch_more(struct mu_conn *conn, int events);
 /* Into epoll: for input always, for output only once somebody has to wait for it. 0 or an errno. */
-int conn_watch(struct mu_conn *conn, int events);
+static inline int conn_watch(struct mu_conn *conn, int events)
+{
+	if (conn->watched && (!(events & CONN_OUT) || conn->watched_out))
+		return 0;
+	return conn_watch_more(conn, events);
+}
 /*
  * In serve: waits until the descriptor can do one of `events`, a limit ends, or the drain limit. 0, or -1
  * with ETIMEDOUT (logged), ECANCELED.

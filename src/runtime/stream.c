@@ -150,7 +150,7 @@ static ssize_t send_once(struct mu_conn *conn, const struct iovec *piece, int n,
 		return -1;
 	}
 	do
-		sent = conn->kind == CONN_PIPE ? writev(conn->fd, piece, n)
+		sent = conn->state == CONN_PIPE ? writev(conn->fd, piece, n)
 		       : n == 1 ? send(conn->fd, piece->iov_base, piece->iov_len, send_flags)
 				: sendmsg(conn->fd, &msg, send_flags);
 	while (sent < 0 && errno == EINTR);

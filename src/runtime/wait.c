@@ -26,23 +26,21 @@ static void disown(struct mu_worker *worker, const struct mu_conn *owner)
 		}
 }
 
-int conn_watch(struct mu_conn *conn, int events)
+int conn_watch_more(struct mu_conn *conn, int events)
 {
 	struct mu_worker *worker = conn->worker;
 	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = conn };
 	bool out = events & CONN_OUT;
 	int error;
 
-	if (conn->watched && (!out || conn->watched_out))
-		return 0;
-	if (conn->kind == CONN_FOREIGN && !(events & CONN_IN))
+	if (conn->state == CONN_FOREIGN && !(events & CONN_IN))
 		event.events = EPOLLET;
 	if (out)
 		event.events |= EPOLLOUT;
 	if (epoll_ctl(worker->epoll, conn->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, conn->fd,
 		      &event) < 0) {
 		error = errno;
-		if (conn->kind == CONN_FOREIGN)
+		if (conn->state == CONN_FOREIGN)
 			return error == EEXIST ? EBUSY : error;
 		mu_log(conn, MU_WARNING, "cannot watch the connection: %s (epoll_ctl)",
 		       strerror(error));
@@ -63,7 +61,8 @@ void waiter_wake(struct waiter *waiter, int wake)
 	while (*place != waiter)
 		place = &(*place)->next;
 	*place = waiter->next;
-	timer_remove(&worker->timers, &waiter->timer);
+	if (waiter->timer.place)
+		timer_remove(&worker->timers, &waiter->timer);
 	waiter->wake = wake;
 	waiter->woken = true;
 	if (!waiter->coroutine)
@@ -98,6 +97,7 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 
 	if (events & (CONN_IN | CONN_OUT) && !polls && (error = conn_watch(conn, events)) != 0)
 		return error;
+	/* cppcheck-suppress autoVariables; its stack lives until it is out of the list again */
 	conn->waiters = &waiter;
 	if (waiter.task)
 		waiter.task->waiter = &waiter;

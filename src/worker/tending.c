@@ -41,7 +41,7 @@ static void serve(void *arg)
 {
 	struct worker *worker = arg;
 	struct mu_worker *rt = &worker->rt;
-	struct mu_conn *conn = conn_take(rt, CONN_CLIENT);
+	struct mu_conn *conn = conn_take(rt, CONN_SERVING);
 
 	worker->tending.result = -1;
 	if (conn) {

@@ -95,17 +95,19 @@ static void set_up_programs(struct worker *worker)
 }
 
 /* The files that names need, which a chroot hides. */
-static int prepare_names(struct mu_worker *rt)
+static int prepare_names(struct mu_worker *rt, bool chroots)
 {
+	struct names_source source = names_system;
 	const char *reason;
 
 	if (!(rt->module->flags & MU_NAMES))
 		return 0;
-	rt->names = names_new(&names_system, &reason);
+	source.once = chroots;
+	rt->names = names_new(&source, &reason);
 	if (rt->names)
 		return 0;
-	log_err("cannot prepare to ask for names: %s (%s, %s)", reason, names_system.hosts,
-		names_system.resolv_conf);
+	log_err("cannot prepare to ask for names: %s (%s, %s)", reason, source.hosts,
+		source.resolv_conf);
 	return WORKER_EXIT_SETUP;
 }
 
@@ -127,7 +129,7 @@ static int set_up(struct worker *worker, struct arena *arena)
 	config = module_load(worker, arena);
 	if (!config || module_prepare(worker, config) < 0)
 		return WORKER_EXIT_MODULE;
-	if (prepare_names(rt) != 0 || privileges_drop(service) < 0)
+	if (prepare_names(rt, service->chroot) != 0 || privileges_drop(service) < 0)
 		return WORKER_EXIT_SETUP;
 	if (runtime_init(rt) < 0) {
 		log_err("cannot set up the event loop: %s", strerror(errno));
@@ -174,8 +176,10 @@ static void leave(struct worker *worker, bool in_order)
 
 	if (rt->module->stop)
 		rt->module->stop(rt->state);
+	if (!in_order)
+		return;
 	slot_set_state(rt->slot, SLOT_GONE, rt->now);
-	if (in_order && !worker->orphan)
+	if (!worker->orphan)
 		record_send(worker->args->control, RECORD_GOODBYE,
 			    worker->took_all ? RECORD_LAST_CALL : 0, (int64_t)rt->cut, -1);
 }

@@ -20,4 +20,29 @@ for name in $(sed -n 's/^\t{ "\([a-z-]*\)", .*/\1/p; s/^\t{ \.name = "\([a-z-]*\
 		status=1
 	}
 done
+
+# Every function of the module interface has its entry, with its result; so have the members of a module's struct, the
+# types of directives and the flags.
+manual=man/musterd-module.3.in header=include/musterd/module.h
+for name in $(src/exported.sh); do
+	grep -qE "^\.It Fn \"[^\"]*[ *]$name\" \"" $manual || {
+		echo "musterd-module(3) does not document $name"
+		status=1
+	}
+done
+# shellcheck disable=SC2013 # names have no blanks
+for name in $(sed -n -e '/^struct mu_module {/,/^};/{' -e 's,/\*.*\*/,,' -e '/^\t \*/d' \
+	-e 's/^\t[^;(]*[ *]\([a-z_]*\);.*/\1/p' -e 's/^\t[^(]*(\*\([a-z_]*\))(.*/\1/p' -e '}' $header); do
+	grep -qE "^\.It Fa ([a-z_]+ , )*$name( |\$)" $manual || {
+		echo "musterd-module(3) does not document the member $name"
+		status=1
+	}
+done
+# shellcheck disable=SC2013 # names have no blanks
+for name in $(sed -n 's/^\t\(MU_[A-Z_]*\) = .*/\1/p' $header | sort -u); do
+	grep -qE "(^\.(It )?Dv|^\.Dv) $name( |\$)" $manual || {
+		echo "musterd-module(3) does not document $name"
+		status=1
+	}
+done
 exit $status

@@ -96,5 +96,5 @@ const struct mu_module musterd_module =
 };
 
 #if defined(BROKEN_POINTER)
-const struct mu_module *const musterd_module = &own;
+const struct mu_module *const pointer __asm__(MU_MODULE_SYMBOL) = &own;
 #endif

@@ -291,7 +291,7 @@ def ftp_several_sessions_at_once(case):
 def ftp_mirrored_with_lftp(case):
     _, port = ftp_server(case)
     run(case, tool("lftp"), "--norc", "-c",
-        f"set net:max-retries 1; open 127.0.0.1:{port}; mirror --parallel=3 --exclude incoming / copy")
+        f"set net:max-retries 1; open 127.0.0.1:{port}; mirror --parallel=3 --exclude incoming . copy")
     assert (case.folder / "copy/data.bin").read_bytes() == noise(1_500_000)
     assert (case.folder / "copy/sub/one.txt").read_text() == "one\n"
 

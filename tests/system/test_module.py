@@ -156,6 +156,19 @@ def mistakes_in_the_block_are_errors_at_their_place(case):
     assert "musterd.conf:3:47: the tester was told to refuse" in said, said
 
 
+@for_both_modes
+def the_example_of_the_manual_works(case):
+    manual = (TOP / "man/musterd-module.3.in").read_text()
+    code = re.search(r"^#include <musterd/module.h>\n.*?(?=^\.Ed)", manual, re.M | re.S).group()
+    block = re.search(r"^    (handler module ./hello .*)$", manual, re.M).group(1)
+    build(case, case.write("hello.c", code))
+    text, port = case.service(block.removeprefix("handler "))
+    case.server(text)
+    with Client(port) as client:
+        assert client.ask("world") == "good day, world"
+        assert client.ask("moon") == "good day, moon"
+
+
 # ------------------------------------------------------------------------------- not to be loaded
 
 NOT_LOADED = {

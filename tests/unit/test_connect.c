@@ -16,6 +16,7 @@
 #include <bsd/unistd.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -182,7 +183,8 @@ static int use_fake(struct mu_worker *worker, const void *config, void **state)
 				       .resolv_conf = temp_path(&folder, "resolv.conf"),
 				       .servers = dns.servers,
 				       .timeout_ms = 400,
-				       .tries = 2 };
+				       .tries = 2,
+				       .once = true };
 
 	(void)config;
 	(void)state;
@@ -414,6 +416,12 @@ START_TEST(an_ipv6_address_is_connected_to)
 	snprintf(expected, sizeof(expected), "hi [::1]:%d", port_of(listener));
 	client = begin(_i);
 	say(client, "connect 0 [::1]:%d\n", port_of(listener));
+	answer_on(listener, "hi\n");
+	expect(client, expected);
+	say(client, "connect 0 [::1%%lo]:%d\n", port_of(listener));
+	answer_on(listener, "hi\n");
+	expect(client, expected);
+	say(client, "connect 0 [::1%%1]:%d\n", port_of(listener));
 	answer_on(listener, "hi\n");
 	expect(client, expected);
 	end(client);
@@ -960,6 +968,28 @@ START_TEST(the_machines_files_are_read_before_a_chroot)
 }
 END_TEST
 
+/* Where only two ports are there for outgoing connections, one to one of them meets itself. */
+START_TEST(a_connection_to_itself_is_a_refusal)
+{
+	int client, fd;
+
+	if (!leave_the_machine())
+		return;
+	client = begin(_i);
+	fd = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "40000 40001\n", 12) != 12) {
+		fprintf(stderr, "skipped: the range of ports cannot be set\n");
+	} else {
+		close(fd);
+		say(client, "connect 0 127.0.0.1:40000\n");
+		expect_error(client, "ECONNREFUSED");
+		say(client, "connect 0 127.0.0.1:40001\n");
+		expect_error(client, "ECONNREFUSED");
+	}
+	end(client);
+}
+END_TEST
+
 /* ---- the client's name ---- */
 
 START_TEST(a_client_has_the_name_that_has_its_address)
@@ -1048,6 +1078,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, a_slow_name_server_holds_up_no_other_connection);
 	tcase_add_loop_test(tcase, no_descriptor_stays_open, 0, 2);
 	tcase_add_loop_test(tcase, the_machines_files_are_read_before_a_chroot, 0, 2);
+	tcase_add_loop_test(tcase, a_connection_to_itself_is_a_refusal, 0, 2);
 	tcase_add_loop_test(tcase, a_client_has_the_name_that_has_its_address, 0, 2);
 	tcase_add_loop_test(tcase, the_hosts_file_names_a_client_too, 0, 2);
 	tcase_add_loop_test(tcase, a_name_that_is_another_address_is_none, 0, 2);

@@ -5,8 +5,10 @@
 
 #include "unit.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct service_conf service;
@@ -99,6 +101,48 @@ START_TEST(memory_is_looked_at_once_a_second_and_when_there_was_work)
 }
 END_TEST
 
+START_TEST(the_memory_of_another_process_is_looked_at_every_second)
+{
+	enum { GROWTH = 64 << 20 };
+	uint64_t own;
+	pid_t child;
+	int end[2];
+
+	begin(0, INT64_C(1) << 50, 0);
+	expiry_look(&expiry, &slot, 5000);
+	own = slot.memory;
+	ck_assert_int_eq(pipe(end), 0);
+	child = fork();
+	if (!child) {
+		char *memory = malloc(GROWTH);
+
+		for (size_t i = 0; memory && i < GROWTH; i += 1024)
+			((volatile char *)memory)[i] = 'x';
+		close(end[1]);
+		pause();
+		_exit(0);
+	}
+	close(end[1]);
+	/* It has grown when it has closed its end. */
+	ck_assert_int_eq(read(end[0], &(char){ 0 }, 1), 0);
+	expiry_measure(&expiry, child);
+	ck_assert_int_eq(expiry_due(&expiry, &slot), 5000 + EXPIRY_LOOK_MS);
+	expiry_look(&expiry, &slot, 5000 + EXPIRY_LOOK_MS);
+	ck_assert_uint_gt(slot.memory, own + GROWTH / 2);
+	ck_assert_int_eq(expiry_due(&expiry, &slot), 5000 + 2 * EXPIRY_LOOK_MS);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	/* Who is gone has none. */
+	expiry.max_memory = 1;
+	ck_assert_int_eq(expiry_look(&expiry, &slot, 5000 + 2 * EXPIRY_LOOK_MS), EXPIRY_NONE);
+	expiry_measure(&expiry, 0);
+	ck_assert_int_eq(expiry_look(&expiry, &slot, 5000 + 3 * EXPIRY_LOOK_MS), EXPIRY_MEMORY);
+	begin(0, 0, 0);
+	expiry_measure(&expiry, getpid());
+	ck_assert_int_eq(expiry_due(&expiry, &slot), 0);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("expiry");
@@ -107,5 +151,6 @@ int main(void)
 	tcase_add_test(tcase, the_end_comes_up_to_a_tenth_early);
 	tcase_add_test(tcase, a_connection_without_a_request_counts_as_one);
 	tcase_add_test(tcase, memory_is_looked_at_once_a_second_and_when_there_was_work);
+	tcase_add_test(tcase, the_memory_of_another_process_is_looked_at_every_second);
 	return unit_main("expiry", tcase);
 }

@@ -53,6 +53,7 @@ static const struct fake_record zone[] = {
 };
 
 static struct temp_folder folder;
+static char hosts_path[128], resolv_path[128];
 static struct fake_dns dns;
 static struct names *names;
 static int epoll;
@@ -71,8 +72,8 @@ static int open_files(void)
 static struct names *make(const char *servers)
 {
 	const char *reason = "";
-	struct names_source source = { .hosts = temp_path(&folder, "hosts"),
-				       .resolv_conf = temp_path(&folder, "resolv.conf"),
+	struct names_source source = { .hosts = hosts_path,
+				       .resolv_conf = resolv_path,
 				       .servers = servers,
 				       .timeout_ms = 400,
 				       .tries = 2 };
@@ -87,6 +88,8 @@ static void set_up(void)
 	temp_folder_init(&folder);
 	temp_write(&folder, "hosts", "192.0.2.77 hosts.test hosts\n2001:db8::77 hosts.test\n");
 	temp_write(&folder, "resolv.conf", "search search.test\n");
+	snprintf(hosts_path, sizeof(hosts_path), "%s", temp_path(&folder, "hosts"));
+	snprintf(resolv_path, sizeof(resolv_path), "%s", temp_path(&folder, "resolv.conf"));
 	fake_dns_start(&dns, zone, 0);
 	names = make(dns.servers);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -180,6 +183,15 @@ static const char *ask_reverse(const char *address_text)
 	}
 	lookup_end(lookup);
 	return text;
+}
+
+static const char *find_ipv4(const struct lookup *lookup)
+{
+	static char text[ADDRESS_TEXT_MAX];
+	const struct answer *answer = lookup_answer(lookup, RACE_IPV4);
+
+	ck_assert_uint_eq(answer->n, 1);
+	return address_text(&answer->address[0], text);
 }
 
 START_TEST(both_families_are_asked_for)
@@ -446,6 +458,83 @@ START_TEST(sources_that_cannot_be_read_are_refused)
 }
 END_TEST
 
+START_TEST(files_that_have_changed_are_read_again)
+{
+	int64_t now = clock_ms();
+	struct names *before = names;
+
+	names_renew(&names, now);
+	ck_assert_ptr_eq(names, before);
+	temp_write(&folder, "hosts", "192.0.2.78 hosts.test other.test\n");
+	/* Not at each question. */
+	names_renew(&names, now + 999);
+	ck_assert_ptr_eq(names, before);
+	names_renew(&names, now + 1000);
+	ck_assert_str_eq(ask("hosts.test"), "6: ENOENT 4: 192.0.2.78:0");
+	ck_assert_str_eq(ask("other.test"), "6: ENOENT 4: 192.0.2.78:0");
+	ck_assert_str_eq(ask("short"), "6: ENOENT 4: 192.0.2.10:0");
+	temp_write(&folder, "resolv.conf", "search elsewhere.test\n");
+	names_renew(&names, now + 2000);
+	ck_assert_str_eq(ask("short"), "6: ENOENT 4: ENOENT");
+	/* No file is an empty one. */
+	ck_assert_int_eq(unlink(temp_path(&folder, "hosts")), 0);
+	names_renew(&names, now + 3000);
+	ck_assert_str_eq(ask("hosts.test"), "6: ENOENT 4: ENOENT");
+}
+END_TEST
+
+START_TEST(files_that_cannot_be_read_any_more_change_nothing)
+{
+	struct names *before = names;
+
+	ck_assert_int_eq(unlink(temp_path(&folder, "hosts")), 0);
+	temp_mkdir(&folder, "hosts");
+	names_renew(&names, clock_ms() + 1000);
+	ck_assert_ptr_eq(names, before);
+	ck_assert_str_eq(ask("hosts.test"), "6: [2001:db8::77]:0 4: 192.0.2.77:0");
+}
+END_TEST
+
+START_TEST(who_waits_is_answered_by_the_names_of_then)
+{
+	struct lookup *lookup = start("late6.test"), *left = start("silent.test");
+	int other = epoll_create1(EPOLL_CLOEXEC);
+	struct lookup *late;
+	int before;
+
+	temp_write(&folder, "hosts", "192.0.2.78 late6.test\n");
+	names_renew(&names, clock_ms() + 1000);
+	before = open_files();
+	late = lookup_start(names, "late6.test", other);
+	ck_assert_str_eq(find_ipv4(late), "192.0.2.78:0");
+	lookup_end(late);
+	close(other);
+	lookup_end(left);
+	while (!is_done(lookup))
+		turn(lookup, epoll);
+	ck_assert_str_eq(find_ipv4(lookup), "192.0.2.5:0");
+	lookup_end(lookup);
+	/* With the last of them the old ones went. */
+	ck_assert_int_lt(open_files(), before);
+}
+END_TEST
+
+START_TEST(behind_a_chroot_no_file_is_looked_at_again)
+{
+	struct names_source source = { .hosts = hosts_path,
+				       .resolv_conf = resolv_path,
+				       .once = true };
+	const char *reason;
+	struct names *once = names_new(&source, &reason), *before = once;
+
+	ck_assert_ptr_nonnull(once);
+	temp_write(&folder, "hosts", "192.0.2.78 hosts.test other.test\n");
+	names_renew(&once, clock_ms() + 5000);
+	ck_assert_ptr_eq(once, before);
+	names_free(once);
+}
+END_TEST
+
 START_TEST(services_are_known)
 {
 	ck_assert_uint_eq(names_port(names, "no-such-service"), 0);
@@ -476,6 +565,10 @@ int main(void)
 	tcase_add_test(tcase, nothing_stays_open);
 	tcase_add_test(tcase, questions_that_nobody_waits_for_are_dropped);
 	tcase_add_test(tcase, sources_that_cannot_be_read_are_refused);
+	tcase_add_test(tcase, files_that_have_changed_are_read_again);
+	tcase_add_test(tcase, files_that_cannot_be_read_any_more_change_nothing);
+	tcase_add_test(tcase, who_waits_is_answered_by_the_names_of_then);
+	tcase_add_test(tcase, behind_a_chroot_no_file_is_looked_at_again);
 	tcase_add_test(tcase, services_are_known);
 	return unit_main("names", tcase);
 }
