@@ -18,8 +18,8 @@ import tempfile
 import threading
 import time
 
-from harness import (MUSTERD, TOP, connect, deadline, for_both_modes, is_alive, main, read_all, read_exactly, test,
-                     wait_for)
+from harness import (MUSTERD, TOP, connect, deadline, for_both_modes, has_sanitizers, is_alive, main, read_all,
+                     read_exactly, test, wait_for)
 
 EXAMPLES = TOP / "examples"
 MODULES = ("chat", "filedrop", "finger", "kv", "relay")
@@ -72,12 +72,23 @@ def installed():
                              PKG_CONFIG_ALLOW_SYSTEM_CFLAGS="1", PATH=f"{program.parent}:{os.environ['PATH']}")
 
 
+def copy_sources(source, target):
+    """A folder of sources, which may be read-only, to work in."""
+    shutil.copytree(source, target, copy_function=shutil.copyfile)
+    for folder, _, _ in os.walk(target):
+        os.chmod(folder, 0o755)
+
+
 @functools.lru_cache(maxsize=None)
 def built():
     """The examples, copied and built with their Makefile: the folder."""
     folder = scratch() / "examples"
-    shutil.copytree(EXAMPLES, folder)
-    run(["make", "CFLAGS=-O2 -g -Wall -Wextra -Werror"], folder, installed())
+    copy_sources(EXAMPLES, folder)
+    compiler = re.search(r"^CC = (.*)$", (BUILD / "Makefile").read_text(), re.MULTILINE).group(1)
+    flags = "-O2 -g -Wall -Wextra -Werror"
+    if has_sanitizers():
+        flags += " -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+    run(["make", f"CC={compiler}", f"CFLAGS={flags}"], folder, installed())
     return folder
 
 
@@ -247,7 +258,7 @@ def kv_takes_no_more_memory_than_it_may(case):
     client.close()
     worker, = server.workers()
     rss = int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{worker}/status").read_text()).group(1))
-    assert rss < 200_000 or b"__asan_init" in pathlib.Path(MUSTERD).read_bytes(), f"{rss} KiB"
+    assert rss < 200_000 or has_sanitizers(), f"{rss} KiB"
 
 
 @test
@@ -980,7 +991,7 @@ def the_readme_of_the_template_leads_to_a_service_in_five_minutes(case):
         case.skip("this nc has no -N (Debian: apt-get install netcat-openbsd)")
     environ = dict(installed(), PORT=str(case.port()))
     begun = time.monotonic()
-    shutil.copytree(EXAMPLES / "template", case.folder / "hello")
+    copy_sources(EXAMPLES / "template", case.folder / "hello")
     text = (EXAMPLES / "template/README").read_text()
     text = text[:text.index("For a server that runs already")]
     blocks = [line[1:] for line in text.splitlines() if line.startswith("\t")]
@@ -1011,8 +1022,8 @@ def the_template_serves_many(case):
     port, _ = serve(case, "template/hello", 'greeting "Good day"', workers=2)
     for _ in range(10):
         assert talk(port, b"a\nb\r\nc") == b"Good day, a!\nGood day, b!\nGood day, c!\n"
-    with contextlib.suppress(ConnectionResetError):
-        assert talk(port, b"x" * 20000) == b"", "a line that fits into no buffer is answered"
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        assert talk(port, b"x" * 20000, end=False) == b"", "a line that fits into no buffer is answered"
     assert talk(port, b"c\n") == b"Good day, c!\n"
 
 
