@@ -304,7 +304,7 @@ static void add_block(const struct schema_visitor *visitor, const struct conf_ha
 	const char *before;
 	void *block;
 
-	if (source->service->object) {
+	if (source->service && source->service->object) {
 		add_object(visitor, source->service->object);
 		return;
 	}
