@@ -675,6 +675,20 @@ def too_much_for_the_kernel_is_said(case):
 
 
 @test
+def a_lack_of_descriptors_is_no_fault_of_the_program(case):
+    server, port, path = shell(case, "read line; echo $line\n", connections=100, extra="limit { nofile 40 }")
+    worker = server.wait_workers(1)[0]
+    before = count_files(worker)
+    # As many as fit are served, the others closed with the reason.
+    socks = [connect(port) for _ in range(30)]
+    server.wait_log(rf"error .*: {path} cannot be run: the worker has as many open files as its limit allows$")
+    for sock in socks:
+        sock.close()
+    wait_for(lambda: worker_is_clean(worker) and count_files(worker) == before, "nothing to be left over")
+    wait_for(lambda: talk(port, b"heals\n") == "heals\n", "a program to run again")
+
+
+@test
 def the_workers_requests_are_counted(case):
     server, port, _ = shell(case, "echo $PPID\n", extra="max-requests 5")
     pids = {talk(port) for _ in range(20)}
