@@ -21,11 +21,16 @@ struct child {
 
 /*
  * A connection for our end of a pipe (given, non-blocking; closed on failure), whose lines are logged by the loop
- * itself, at level notice, until child_log_end or the end of the stream. NULL with errno.
+ * itself, at level notice, until the end of the stream. NULL with errno.
  */
 struct mu_conn *child_log_begin(struct child *child, int fd);
-/* Logs what is in the pipe still, without waiting for more, and closes it. NULL: nothing. */
+/*
+ * The child has ended, or will never run: logs what is in the pipe, without waiting for more. Who else has it, left
+ * behind by the child, goes on to be logged; but only so many at once. NULL: nothing.
+ */
 void child_log_end(struct mu_conn *pipe);
+/* The worker ends: logs what is in its pipes, and closes them. */
+void child_log_stop(struct mu_worker *worker);
 
 /* For the loop: the pipe can be read, or has ended. */
 void child_log_event(struct mu_conn *pipe);

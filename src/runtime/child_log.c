@@ -3,6 +3,8 @@
  * The lines that children write into the log. The loop reads them, no coroutine: a child writes when it likes, also while
  * the serve that started it waits for something else. A line is logged in one piece when its end has come, so those of
  * several children do not mix; what is too long for the log goes in pieces.
+ *
+ * A pipe ends with the last process that has it, which need not be the child: so what its lines are logged with is its own.
  */
 #include "runtime/child.h"
 
@@ -11,23 +13,33 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-	PIECE_MAX = 1500,        /* of a line, as the child wrote it */
-	PIECE_TEXT_MAX = 1900,   /* as it is logged */
-	LAST_BYTES = 1024 * 1024 /* read from a pipe at the child's end: more than a pipe holds */
+	PIECE_MAX = 1500,         /* of a line, as the child wrote it */
+	PIECE_TEXT_MAX = 1900,    /* as it is logged */
+	LAST_BYTES = 1024 * 1024, /* read from a pipe at the child's end: more than a pipe holds */
+	STOP_BYTES = 64 * 1024,   /* the same at the worker's end, which waits for nobody */
+	LEFT_SPARE = 64 /* pipes of children that have ended: so many beside `connections` */
 };
 
-static struct child *child_of(const struct mu_conn *pipe)
+/* What a pipe has beside its struct mu_conn, which has a copy of the client's address. */
+struct logged {
+	struct child *child; /* NULL: it has ended, and somebody else has the pipe */
+	char name[];
+};
+
+static struct logged *logged_of(const struct mu_conn *pipe)
 {
-	return (struct child *)pipe->word;
+	return (struct logged *)pipe->word;
 }
 
-static void log_piece(const struct child *child, const char *data, size_t len)
+static void log_piece(const struct mu_conn *pipe, const char *data, size_t len)
 {
-	char text[PIECE_TEXT_MAX + 8];
+	const char *name = logged_of(pipe)->name;
+	char text[PIECE_TEXT_MAX + 8], peer[SLOT_PEER_TEXT_MAX];
 	size_t used = 0;
 
 	/* The log shows other control bytes by itself; this one would end its text. */
@@ -37,10 +49,10 @@ static void log_piece(const struct child *child, const char *data, size_t len)
 		else
 			used += (size_t)snprintf(text + used, 5, "\\x00");
 	text[used] = '\0';
-	if (child->client->peer.family == AF_UNSPEC)
-		log_notice("%s: %s", child->name, text);
+	if (pipe->peer.family == AF_UNSPEC)
+		log_notice("%s: %s", name, text);
 	else
-		mu_log(child->client, MU_NOTICE, "%s: %s", child->name, text);
+		log_notice("%s: %s: %s", slot_peer_text(&pipe->peer, peer), name, text);
 }
 
 /* How much of what is longer fits into one line of the log, not cut within a UTF-8 character. */
@@ -58,14 +70,14 @@ static size_t piece_len(const char *data, size_t len)
 	return most;
 }
 
-static void log_one(const struct child *child, const char *data, size_t len)
+static void log_one(const struct mu_conn *pipe, const char *data, size_t len)
 {
 	if (len && data[len - 1] == '\r')
 		len--;
 	while (len) {
 		size_t piece = piece_len(data, len);
 
-		log_piece(child, data, piece);
+		log_piece(pipe, data, piece);
 		data += piece;
 		len -= piece;
 	}
@@ -82,11 +94,11 @@ static void log_lines(struct mu_conn *pipe, bool all)
 	data = in->data;
 	end = in->data + in->end;
 	while ((newline = memchr(data, '\n', (size_t)(end - data)))) {
-		log_one(child_of(pipe), data, (size_t)(newline - data));
+		log_one(pipe, data, (size_t)(newline - data));
 		data = newline + 1;
 	}
 	if (all || end - data == BUFFER_SIZE) {
-		log_one(child_of(pipe), data, (size_t)(end - data));
+		log_one(pipe, data, (size_t)(end - data));
 		data = end;
 	}
 	in->end = (uint32_t)(end - data);
@@ -113,35 +125,69 @@ static ssize_t read_some(struct mu_conn *pipe)
 	return n;
 }
 
+/* The child knows it no more. */
+static void let_go(struct mu_conn *pipe)
+{
+	struct child *child = logged_of(pipe)->child;
+
+	child->logged[child->logged[1] == pipe] = NULL;
+	logged_of(pipe)->child = NULL;
+}
+
+static void forget_left(struct mu_worker *worker)
+{
+	worker->left--;
+	worker->left_full = false;
+}
+
 static void close_pipe(struct mu_conn *pipe)
 {
-	struct child *child = child_of(pipe);
+	struct mu_worker *worker = pipe->worker;
 
 	log_lines(pipe, true);
-	child->logged[child->logged[1] == pipe] = NULL;
-	pipe->worker->logged--;
+	if (logged_of(pipe)->child)
+		let_go(pipe);
+	else
+		forget_left(worker);
+	worker->logged--;
 	/* A child that a module has forked by itself may have it too: closing would not take it out of epoll. */
-	epoll_ctl(pipe->worker->epoll, EPOLL_CTL_DEL, pipe->fd, NULL);
+	epoll_ctl(worker->epoll, EPOLL_CTL_DEL, pipe->fd, NULL);
 	fd_close(&pipe->fd);
+	free(logged_of(pipe));
 	conn_put(pipe);
+}
+
+static struct logged *logged_new(struct child *child)
+{
+	size_t size = strlen(child->name) + 1;
+	struct logged *logged = malloc(sizeof(*logged) + size);
+
+	if (!logged)
+		return NULL;
+	logged->child = child;
+	memcpy(logged->name, child->name, size);
+	return logged;
 }
 
 struct mu_conn *child_log_begin(struct child *child, int fd)
 {
 	struct mu_worker *worker = child->client->worker;
-	struct mu_conn *pipe = conn_take(worker, CONN_LOGGED);
+	struct logged *logged = logged_new(child);
+	struct mu_conn *pipe = logged ? conn_take(worker, CONN_LOGGED) : NULL;
 	/* Level-triggered: who writes without end has one turn of many. */
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = pipe };
 
 	if (!pipe) {
+		free(logged);
 		fd_close(&fd);
 		return NULL;
 	}
 	pipe->fd = fd;
-	pipe->parent = child->client;
-	pipe->word = (uintptr_t)child;
+	pipe->peer = child->client->peer;
+	pipe->word = (uintptr_t)logged;
 	if (conn_stop_blocking(child->client) < 0 ||
 	    epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		free(logged);
 		fd_close(&pipe->fd);
 		conn_put(pipe);
 		return NULL;
@@ -159,16 +205,69 @@ void child_log_event(struct mu_conn *pipe)
 		close_pipe(pipe);
 }
 
+/* What is there, up to so many bytes. True: somebody has the pipe still. */
+static bool read_waiting(struct mu_conn *pipe, size_t most)
+{
+	size_t all = 0;
+	ssize_t n;
+
+	do {
+		n = read_some(pipe);
+		all += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && all < most);
+	return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+/* Daemons that were started by programs stay for ever: they must not take the descriptors of clients. */
+static bool may_stay(const struct mu_conn *pipe)
+{
+	const struct mu_worker *worker = pipe->worker;
+	size_t most = worker->connections_max + LEFT_SPARE;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 < most)
+		most = files.rlim_cur / 4;
+	return worker->left < most;
+}
+
+static void log_full(const struct mu_conn *pipe)
+{
+	struct mu_worker *worker = pipe->worker;
+
+	if (!worker->left_full)
+		log_warning("%s has ended, and what it has left behind is not logged, as %zu "
+			    "others are already: their standard error is still open",
+			    logged_of(pipe)->name, worker->left);
+	worker->left_full = true;
+}
+
 void child_log_end(struct mu_conn *pipe)
 {
-	ssize_t n = 1;
-
 	if (!pipe)
 		return;
-	for (size_t all = 0; n > 0 && all < LAST_BYTES; all += (size_t)n) {
-		n = read_some(pipe);
-		if (n < 0)
-			break;
+	if (!read_waiting(pipe, LAST_BYTES)) {
+		close_pipe(pipe);
+	} else if (!may_stay(pipe)) {
+		log_full(pipe);
+		close_pipe(pipe);
+	} else {
+		/* Its last words need not end in a newline. */
+		log_lines(pipe, true);
+		let_go(pipe);
+		pipe->worker->left++;
 	}
+}
+
+static void stop(struct mu_conn *pipe)
+{
+	if (pipe->state != CONN_LOGGED)
+		return;
+	read_waiting(pipe, STOP_BYTES);
 	close_pipe(pipe);
+}
+
+void child_log_stop(struct mu_worker *worker)
+{
+	if (worker->logged)
+		memory_each_conn(worker, stop);
 }

@@ -28,7 +28,8 @@ int runtime_init(struct mu_worker *worker)
 	worker->task = NULL;
 	worker->tasks = worker->task_places = 0;
 	worker->foreign = NULL;
-	worker->logged = 0;
+	worker->logged = worker->left = 0;
+	worker->left_full = false;
 	worker->slabs = NULL;
 	worker->free = worker->doomed = NULL;
 	worker->buffers = NULL;
@@ -46,6 +47,7 @@ int runtime_init(struct mu_worker *worker)
 
 void runtime_cleanup(struct mu_worker *worker)
 {
+	child_log_stop(worker);
 	fd_close(&worker->null);
 	coroutine_pool_cleanup(&worker->pool);
 	fd_close(&worker->epoll);
@@ -107,7 +109,8 @@ void runtime_event(struct mu_conn *conn, uint32_t events)
 	runtime_note(conn, events);
 	if (conn->queued)
 		return;
-	if (conn->state >= CONN_SERVING)
+	/* A direct worker waits for one that is not in serve too. */
+	if (conn->state >= CONN_SERVING || conn->waiters)
 		conn_wake(conn, conn->ready, 0);
 	else if (conn->ready & CONN_IN)
 		conn_enter(conn);

@@ -182,6 +182,8 @@ struct mu_worker {
 	struct task *task;                        /* that runs; NULL: a serve does, or nobody */
 	size_t tasks, task_places; /* how many there are, and have room in the timers */
 	size_t logged;             /* how many pipes of children the loop reads */
+	size_t left;               /* of these, of children that have ended */
+	bool left_full;            /* there were as many as may be: said so in the log */
 	struct mu_conn *foreign;   /* whose descriptors are not ours, by `next` */
 
 	/* Memory. */
@@ -192,10 +194,10 @@ struct mu_worker {
 
 	/*
 	 * Direct: how the process's own stack waits, by a poll until the waiter is woken, or by turns of the loop while
-	 * there are tasks. Both look at the master's socket. Given by worker/.
+	 * there are tasks or pipes that are logged. Both look at the master's socket. Given by worker/.
 	 */
 	void (*direct_wait)(struct waiter *waiter, int64_t deadline);
-	void (*direct_turn)(struct mu_worker *worker);
+	void (*direct_turn)(struct waiter *waiter);
 };
 
 /* ------------------------------------------------------------------------- runtime.c ---- */

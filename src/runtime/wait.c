@@ -121,7 +121,7 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 		coroutine_yield(&worker->pool);
 	else
 		while (!waiter.woken)
-			worker->direct_turn(worker);
+			worker->direct_turn(&waiter);
 	worker->task = waiter.task;
 	if (note)
 		*note = NULL;

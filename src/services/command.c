@@ -239,9 +239,17 @@ const char *const *command_env(const struct command *command, struct mu_conn *co
 
 /* ---- one run ---- */
 
+/* Looking at the file would only find that we cannot look. */
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN;
+}
+
 static const char *spawn_error(int error)
 {
 	switch (error) {
+	case EMFILE:
+		return "the worker has as many open files as its limit allows";
 	case ENOEXEC:
 		return "it is not a program for this machine";
 	case E2BIG:
@@ -258,7 +266,9 @@ void command_log_failure(const struct command *command, struct mu_conn *conn, in
 	const char *folder = command->conf->folder;
 	char reason[EXECUTABLE_REASON_MAX];
 
-	if (!executable_check(NULL, command->file, reason))
+	if (is_shortage(error))
+		mu_log(conn, MU_ERR, "%s cannot be run: %s", command->file, spawn_error(error));
+	else if (!executable_check(NULL, command->file, reason))
 		mu_log(conn, MU_ERR, "%s cannot be run: %s", command->file, reason);
 	else if (!executable_check_folder(NULL, folder, reason))
 		mu_log(conn, MU_ERR, "%s cannot be run: its folder %s: %s", command->file, folder,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The loop of a worker that serves one connection at a time on its own stack, and the waits that its
- * connections do: a poll that also listens to the master, or turns of the loop while there are tasks.
+ * connections do: a poll that also listens to the master, or turns of the loop while there are tasks or logged pipes.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -123,17 +123,23 @@ void direct_wait(struct waiter *waiter, int64_t deadline)
 	}
 }
 
-void direct_turn(struct mu_worker *rt)
+void direct_turn(struct waiter *waiter)
 {
-	struct worker *worker = (struct worker *)rt;
+	struct worker *worker = (struct worker *)waiter->conn->worker;
+	struct mu_worker *rt = &worker->rt;
 	struct epoll_event events[EVENTS_MAX];
+	int64_t until = next_look_while_serving(worker);
 	int n;
 
 	/* Their siblings take the others. */
 	acceptor_disarm(&worker->acceptor);
+	if (waiter->conn->state == CONN_PARKED) {
+		look_at_queue(worker);
+		control_expire(worker);
+		until = clock_earlier(until, expiry_due(&worker->expiry, rt->slot));
+	}
 	begin_sleep(worker);
-	n = epoll_wait(rt->epoll, events, EVENTS_MAX,
-		       runtime_timeout(rt, next_look_while_serving(worker)));
+	n = epoll_wait(rt->epoll, events, EVENTS_MAX, runtime_timeout(rt, until));
 	end_sleep(worker);
 	for (int i = 0; i < n; i++) {
 		if (event_is_connection(&events[i]))
@@ -175,6 +181,13 @@ static void serve_waiting(struct worker *worker, int most)
 			;
 }
 
+/* Who was left behind by one that was served says something, or is gone. */
+static void hear_left(struct mu_worker *rt, const struct epoll_event *event)
+{
+	runtime_event(event->data.ptr, event->events);
+	runtime_finish_turn(rt);
+}
+
 static void turn(struct worker *worker)
 {
 	struct mu_worker *rt = &worker->rt;
@@ -190,6 +203,8 @@ static void turn(struct worker *worker)
 		serve_one(worker, event_listener(&event));
 	else if (n > 0 && !event_is_connection(&event))
 		control_read(worker);
+	else if (n > 0)
+		hear_left(rt, &event);
 	if (worker->try_accept)
 		serve_waiting(worker, 1);
 	worker->try_accept = false;

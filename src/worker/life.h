@@ -112,6 +112,6 @@ void run_direct(struct worker *worker);
 void run_multiplexed(struct worker *worker);
 /* The runtime's waits in direct mode (struct mu_worker). */
 void direct_wait(struct waiter *waiter, int64_t deadline);
-void direct_turn(struct mu_worker *rt);
+void direct_turn(struct waiter *waiter);
 
 #endif

@@ -475,6 +475,59 @@ def what_it_leaves_behind_holds_up_nobody(case):
     wait_for(lambda: not is_alive(pid) and not is_alive(other_pid), "the end of the grandchildren")
 
 
+LEAVES_BEHIND = "exec 3<&0; (while read line <&3; do echo late $line >&2; done; printf gone >&2) & echo $!; exit 6\n"
+
+
+@for_both_modes
+def what_it_leaves_behind_is_logged_until_its_own_end(case):
+    server, port, _ = shell(case, LEAVES_BEHIND, connections=case.connections)
+    worker = server.wait_workers(1)[0]
+    before = count_files(worker)
+    first = connect(port)
+    pids_of(first, 1)
+    server.wait_log(r"program: exit status 6$")
+    peer = rf"127\.0\.0\.1:{first.getsockname()[1]}: program: "
+    first.sendall(b"one\n")
+    server.wait_log(rf"notice .*: {peer}late one$")
+    # Others are served meanwhile, and both are told apart.
+    with connect(port) as second:
+        pids_of(second, 1)
+        first.sendall(b"two\n")
+        server.wait_log(peer + "late two$")
+        second.sendall(b"three\n")
+        server.wait_log(rf":{second.getsockname()[1]}: program: late three$")
+    first.close()
+    server.wait_log(peer + "gone$")
+    wait_for(lambda: server.log().count("program: gone") == 2, "the end of both")
+    wait_for(lambda: count_files(worker) == before, "as many open files as before")
+    assert server.workers() == [worker]
+    # Whoever is there at the end of the worker holds nothing up, and is heard until then.
+    with connect(port) as last:
+        pid = pids_of(last, 1)[0]
+        last.sendall(b"four\n")
+        server.wait_log("late four$")
+        server.stop()
+    wait_for(lambda: not is_alive(pid), "the end of the grandchild")
+
+
+@for_both_modes
+def what_is_left_behind_takes_no_descriptors_from_clients(case):
+    server, port, _ = shell(case, LEAVES_BEHIND, connections=min(case.connections, 8), extra="limit { nofile 80 }")
+    worker = server.wait_workers(1)[0]
+    socks, before = [], count_files(worker)
+    for number in range(70):
+        socks.append(connect(port))
+        pids_of(socks[-1], 1)
+        wait_for(lambda: server.log().count("exit status 6") > number, "its end")
+    assert len(re.findall("what it has left behind is not logged, as 20 others are", server.log())) == 1, server.log()
+    assert count_files(worker) - before == 20
+    socks[0].sendall(b"heard\n")
+    server.wait_log("late heard$")
+    for sock in socks:
+        sock.close()
+    wait_for(lambda: count_files(worker) == before, "as many open files as before")
+
+
 @for_both_modes
 def a_client_that_goes_away_is_the_programs_affair(case):
     server, port, _ = shell(case, "echo $$; read line || exit 7\n")
@@ -619,6 +672,20 @@ def too_much_for_the_kernel_is_said(case):
     # One variable is just short enough for us to be started, and too long with its neighbours for nobody.
     assert talk(port, b"fits") == "fits"
     server.stop()
+
+
+@test
+def a_lack_of_descriptors_is_no_fault_of_the_program(case):
+    server, port, path = shell(case, "read line; echo $line\n", connections=100, extra="limit { nofile 40 }")
+    worker = server.wait_workers(1)[0]
+    before = count_files(worker)
+    # As many as fit are served, the others closed with the reason.
+    socks = [connect(port) for _ in range(30)]
+    server.wait_log(rf"error .*: {path} cannot be run: the worker has as many open files as its limit allows$")
+    for sock in socks:
+        sock.close()
+    wait_for(lambda: worker_is_clean(worker) and count_files(worker) == before, "nothing to be left over")
+    wait_for(lambda: talk(port, b"heals\n") == "heals\n", "a program to run again")
 
 
 @test

@@ -225,7 +225,7 @@ END_TEST
 
 /* ---- ends ---- */
 
-/* The grandchild holds the log and the pipe; what it says comes too late for both. */
+/* The grandchild holds the log and the pipe. */
 static int serve_grandchild(struct mu_conn *conn, void *state)
 {
 	struct mu_child *child =
@@ -252,6 +252,56 @@ START_TEST(a_grandchild_holds_up_nothing)
 	worker_fixture_wait_log(&fixture, ": script: ");
 	at = strstr(fixture.logged, ": script: ");
 	ck_assert_int_eq(kill(atoi(at + 10), SIGKILL), 0);
+	end();
+}
+END_TEST
+
+/* Once parked, and again: the pipe that is logged still must not change how a direct worker waits for its clients. */
+static int serve_and_park(struct mu_conn *conn, void *state)
+{
+	char *line;
+	ssize_t n = mu_readline(conn, &line);
+
+	(void)state;
+	if (n <= 0)
+		return MU_DONE;
+	mu_write(conn, line, (size_t)n);
+	if (!mu_word(conn))
+		tell_end(conn, spawn_shell(conn, "sleep 1000 & echo $! >&2; exit 4", MU_NULL,
+					   MU_NULL, MU_LOG));
+	mu_set_word(conn, 1);
+	return mu_park(conn);
+}
+
+START_TEST(clients_are_waited_for_beside_a_grandchild)
+{
+	static const struct mu_module module = { .abi = MU_ABI,
+						 .name = "test",
+						 .flags = MU_CLIENT_FIRST | MU_REQUESTS,
+						 .serve = serve_and_park };
+	const char *at;
+
+	begin(&module, _i);
+	go();
+	for (int i = 0; i < 2; i++) {
+		int fd = client_connect(&fixture);
+
+		worker_fixture_settle(&fixture);
+		client_send(fd, "first\n");
+		client_expect(fd, "first\nexit 4\n");
+		worker_fixture_settle(&fixture);
+		client_send(fd, "second\n");
+		client_expect(fd, "second\n");
+		close(fd);
+	}
+	at = fixture.logged;
+	for (int i = 0; i < 2; i++) {
+		worker_fixture_wait_log(&fixture, ": script: ");
+		at = strstr(at, ": script: ");
+		ck_assert_ptr_nonnull(at);
+		at += 10;
+		ck_assert_int_eq(kill(atoi(at), SIGKILL), 0);
+	}
 	end();
 }
 END_TEST
@@ -524,6 +574,7 @@ int main(void)
 	tcase_add_loop_test(tcase, the_log_itself_can_be_had, 0, 2);
 	tcase_add_loop_test(tcase, a_child_that_says_much_is_held_up_by_nobody, 0, 2);
 	tcase_add_loop_test(tcase, a_grandchild_holds_up_nothing, 0, 2);
+	tcase_add_loop_test(tcase, clients_are_waited_for_beside_a_grandchild, 0, 2);
 	tcase_add_loop_test(tcase, what_is_left_when_serve_returns_is_killed, 0, 2);
 	tcase_add_loop_test(tcase, children_are_waited_for_and_sent_signals, 0, 2);
 	tcase_add_loop_test(tcase, what_cannot_be_run_leaves_nothing_behind, 0, 2);
