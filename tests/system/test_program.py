@@ -423,6 +423,45 @@ def a_program_that_leaves_its_children_behind_leaves_nothing(case):
     wait_for(lambda: not is_alive(left), "the end of what it left")
 
 
+# Leaves somebody of its own; ignores SIGTERM; is ready but where there is a file BAD.
+FATHER = r'''
+import os, signal, socket, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("child", subprocess.Popen(["sleep", "1000"]).pid, flush=True)
+if not os.path.exists(sys.argv[1]):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
+while True:
+    signal.pause()
+'''
+
+
+@test
+def what_a_program_that_was_not_ready_in_time_has_started_is_killed(case):
+    bad = case.folder / "bad"
+    text, _ = case.service(python(case, "father.py", FATHER, bad), name="app", workers=1, extra="timeout { boot 2s }")
+    server = case.server(text)
+    worker, = server.wait_workers(1)
+    bad.touch()
+    size = server.log_size()
+    os.kill(program_of(worker), signal.SIGKILL)
+    left = int(server.wait_log(r"child (\d+)", size)[1])
+    server.wait_log(r"has not ended in time: it is killed", size)
+    server.wait_log(r"worker app 1 .*: the boot limit passed \(2s\)", size)
+    wait_for(lambda: not is_alive(left), "the end of what it has started")
+
+
+@test
+def a_stop_at_once_leaves_nothing_of_a_program(case):
+    text, _ = case.service(python(case, "father.py", FATHER, "/none"), name="app", workers=1)
+    server = case.server(text)
+    left = int(server.wait_log(r"child (\d+)")[1])
+    server.send_signal(signal.SIGTERM)
+    server.wait_log("graceful stop")
+    server.stop()
+    wait_for(lambda: not is_alive(left), "the end of what it has started")
+
+
 @test
 def one_that_ends_at_once_again_and_again_is_backed_off(case):
     for status in (0, 1):

@@ -308,7 +308,11 @@ static int tell_end(const struct program *program)
 /* No wait is allowed any more. What is left of it dies when serve has returned. */
 static int cut_off(const struct program *program)
 {
-	log_it(program, MU_WARNING, "did not finish within the drain limit: it is killed", "");
+	log_it(program, MU_WARNING,
+	       program->life.phase == LIFE_STOPPING
+		       ? "did not finish within the drain limit: it is killed"
+		       : "has not ended in time: it is killed",
+	       "");
 	mu_signal_child(program->child, SIGKILL, true);
 	return program->life.watchdog_bit ? FAILED : MU_DONE;
 }
