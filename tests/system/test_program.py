@@ -299,9 +299,11 @@ def a_flood_of_notifications_does_no_harm(case):
     ask(port, "!\0\xff=\n\n==\nSTATUS=" + "x" * 3000 + "\nMAINPID=1\nERRNO=2")
     server.wait_log(r"reports ERRNO=2 \(No such file")
     server.wait_log(r"MAINPID=1 is none of the processes of")
+    ask(port, "!MAINPID=1")
     ask(port, "!STATUS=still here\nFDSTORE=1\nBARRIER=1\nREADY=1")
     wait_for(lambda: title(worker).endswith("serving: still here"), "the title to say so")
     assert server.workers() == [worker]
+    assert server.log().count("MAINPID=1 is none") == 1, "said again"
 
 
 # -------------------------------------------------------------------------------------------- output

@@ -42,6 +42,7 @@ struct program {
 	struct mu_child *child;
 	struct life life;
 	pid_t main_pid;  /* another one of its processes, to which signals go; 0: the child */
+	pid_t foreign;   /* the last one that it claimed, and that is none of its */
 	int error;       /* the last one that it reported */
 	bool has_status; /* it has said something of itself */
 	bool ended;
@@ -82,6 +83,10 @@ static void take_main_pid(struct program *program, pid_t pid)
 	if (pid == program->main_pid || (pid == program->child->pid && !program->main_pid))
 		return;
 	if (!is_one_of_it(program, pid)) {
+		/* It may say so with each sign of life. */
+		if (pid == program->foreign)
+			return;
+		program->foreign = pid;
 		mu_worker_log(program->worker, MU_WARNING,
 			      "MAINPID=%d is none of the processes of %s (pid %d): it must stay in "
 			      "the foreground, and in its process group",
