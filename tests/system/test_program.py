@@ -538,8 +538,27 @@ def the_watchdog_ends_who_gives_no_sign_of_life(case):
     server.wait_log(r"has finished: killed by SIGABRT")
     second, = server.wait_workers(1, without=[first])
     wait_for(lambda: "serving" in title(second), "the new one to serve")
-    ask(port, "!WATCHDOG=trigger")
-    server.wait_log(r"asked for its end \(WATCHDOG=trigger\)")
+    with connect(port) as sock:
+        sock.sendall(b"!WATCHDOG=trigger")  # its end may come before its answer
+        server.wait_log(r"asked for its end \(WATCHDOG=trigger\)")
+
+
+@test
+def a_sign_of_life_counts_that_came_while_the_worker_was_stopped(case):
+    text, port = case.service(python(case, "teller.py", TELLER, extra="watchdog 3s"), workers=1)
+    server = case.server(text)
+    worker, = server.wait_workers(1)
+    ask(port, "!WATCHDOG=1\nSTATUS=heard")
+    wait_for(lambda: title(worker).endswith("heard"), "the title to say so")
+    heard = time.monotonic()
+    os.kill(worker, signal.SIGSTOP)
+    wait_for(lambda: proc_stat(worker)[0] == "T", "the worker to be stopped")
+    ask(port, "!WATCHDOG=1\nSTATUS=waited")
+    wait_for(lambda: time.monotonic() > heard + 3.5, "the time to be over")
+    os.kill(worker, signal.SIGCONT)
+    wait_for(lambda: title(worker).endswith("waited"), "the title to say so")
+    server.wait_log("gave no sign of life")
+    assert time.monotonic() > heard + 6.4, "it had not been heard"
 
 
 @test

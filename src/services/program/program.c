@@ -160,13 +160,18 @@ static bool take_datagram(struct program *program)
 	return true;
 }
 
+static void take_datagrams(struct program *program)
+{
+	for (int i = 0; i < DATAGRAMS_AT_ONCE && take_datagram(program); i++)
+		;
+}
+
 static void listen_to_it(struct mu_conn *conn, void *arg)
 {
 	struct program *program = arg;
 
 	while (mu_wait_fd(conn, program->notify, MU_READABLE, -1) > 0)
-		for (int i = 0; i < DATAGRAMS_AT_ONCE && take_datagram(program); i++)
-			;
+		take_datagrams(program);
 }
 
 /*
@@ -358,6 +363,8 @@ static int look_after(struct program *program)
 	enum life_action action;
 
 	while (!program->ended) {
+		/* After a stop of ours (SIGSTOP, a frozen machine) the time is over before that was heard. */
+		take_datagrams(program);
 		now = mu_now_ms(program->worker);
 		action = life_next(&program->life, mu_draining(conn), now, &again_at);
 		act(program, action);
