@@ -100,6 +100,9 @@ struct worker_args {
 	bool refuses; /* the pool is full: calls the module's refuse in place of serve */
 };
 
+/* What the master gives a worker beyond a limit that it should have kept; and between SIGTERM and SIGKILL. */
+enum { WORKER_GRACE_MS = 1000 };
+
 /*
  * A worker's whole life, called in the forked child, with: default signal dispositions but the
  * master's blocked mask already undone, stray descriptors closed, the log in use. Returns the exit

@@ -91,8 +91,10 @@ void stop_at_once(struct master *master, const char *because)
 
 	deadline_clear(&master->loop.deadlines, &master->closed);
 	master->phase = MASTER_STOPPING;
+	/* Who accepts by itself may have started others, which only its worker can end: it has a moment for that. */
 	TAILQ_FOREACH (pool, &master->pools, link)
-		pool_kill(pool, SIGKILL, because, master->loop.now);
+		pool_kill(pool, service_is_tended(pool->service) ? SIGTERM : SIGKILL, because,
+			  master->loop.now);
 }
 
 static void log_totals(const struct master *master)

@@ -16,9 +16,6 @@
 
 struct pool;
 
-/* Beyond a limit that the worker should have kept; between TERM and KILL. */
-enum { WORKER_GRACE_MS = 1000 };
-
 enum worker_phase {
 	WORKER_NONE = 0, /* nobody in this slot */
 	WORKER_STARTING, /* forked */

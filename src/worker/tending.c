@@ -5,7 +5,8 @@
  * in the slot. What it waits for, its tasks and its children are the runtime's as for any connection. And the calls of
  * musterd/module.h for such modules.
  *
- * SIGTERM means here what DRAIN means: to die of it would take whatever the module started with it, clients and all.
+ * SIGTERM means here what DRAIN means: to die of it would take whatever the module started with it, clients and all, and
+ * leave behind what that has started. The master sends it to who has to go now, and SIGKILL soon after.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -61,13 +62,15 @@ static void serve(void *arg)
 static void hear_term(struct worker *worker)
 {
 	struct signalfd_siginfo info;
+	bool is_masters;
 
 	if (read(worker->tending.signals, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (!worker->rt.draining)
 		log_notice("told to finish by SIGTERM (from pid %d, uid %d)", (int)info.ssi_pid,
 			   (int)info.ssi_uid);
-	control_drain(worker, worker->args->service->drain_ms);
+	is_masters = (pid_t)info.ssi_pid == worker->args->master;
+	control_drain(worker, is_masters ? WORKER_GRACE_MS / 2 : worker->args->service->drain_ms);
 }
 
 static void warn_of_boot_limit(struct worker *worker)

@@ -299,9 +299,11 @@ def a_flood_of_notifications_does_no_harm(case):
     ask(port, "!\0\xff=\n\n==\nSTATUS=" + "x" * 3000 + "\nMAINPID=1\nERRNO=2")
     server.wait_log(r"reports ERRNO=2 \(No such file")
     server.wait_log(r"MAINPID=1 is none of the processes of")
+    ask(port, "!MAINPID=1")
     ask(port, "!STATUS=still here\nFDSTORE=1\nBARRIER=1\nREADY=1")
     wait_for(lambda: title(worker).endswith("serving: still here"), "the title to say so")
     assert server.workers() == [worker]
+    assert server.log().count("MAINPID=1 is none") == 1, "said again"
 
 
 # -------------------------------------------------------------------------------------------- output
@@ -423,6 +425,45 @@ def a_program_that_leaves_its_children_behind_leaves_nothing(case):
     wait_for(lambda: not is_alive(left), "the end of what it left")
 
 
+# Leaves somebody of its own; ignores SIGTERM; is ready but where there is a file BAD.
+FATHER = r'''
+import os, signal, socket, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("child", subprocess.Popen(["sleep", "1000"]).pid, flush=True)
+if not os.path.exists(sys.argv[1]):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
+while True:
+    signal.pause()
+'''
+
+
+@test
+def what_a_program_that_was_not_ready_in_time_has_started_is_killed(case):
+    bad = case.folder / "bad"
+    text, _ = case.service(python(case, "father.py", FATHER, bad), name="app", workers=1, extra="timeout { boot 2s }")
+    server = case.server(text)
+    worker, = server.wait_workers(1)
+    bad.touch()
+    size = server.log_size()
+    os.kill(program_of(worker), signal.SIGKILL)
+    left = int(server.wait_log(r"child (\d+)", size)[1])
+    server.wait_log(r"has not ended in time: it is killed", size)
+    server.wait_log(r"worker app 1 .*: the boot limit passed \(2s\)", size)
+    wait_for(lambda: not is_alive(left), "the end of what it has started")
+
+
+@test
+def a_stop_at_once_leaves_nothing_of_a_program(case):
+    text, _ = case.service(python(case, "father.py", FATHER, "/none"), name="app", workers=1)
+    server = case.server(text)
+    left = int(server.wait_log(r"child (\d+)")[1])
+    server.send_signal(signal.SIGTERM)
+    server.wait_log("graceful stop")
+    server.stop()
+    wait_for(lambda: not is_alive(left), "the end of what it has started")
+
+
 @test
 def one_that_ends_at_once_again_and_again_is_backed_off(case):
     for status in (0, 1):
@@ -497,8 +538,27 @@ def the_watchdog_ends_who_gives_no_sign_of_life(case):
     server.wait_log(r"has finished: killed by SIGABRT")
     second, = server.wait_workers(1, without=[first])
     wait_for(lambda: "serving" in title(second), "the new one to serve")
-    ask(port, "!WATCHDOG=trigger")
-    server.wait_log(r"asked for its end \(WATCHDOG=trigger\)")
+    with connect(port) as sock:
+        sock.sendall(b"!WATCHDOG=trigger")  # its end may come before its answer
+        server.wait_log(r"asked for its end \(WATCHDOG=trigger\)")
+
+
+@test
+def a_sign_of_life_counts_that_came_while_the_worker_was_stopped(case):
+    text, port = case.service(python(case, "teller.py", TELLER, extra="watchdog 3s"), workers=1)
+    server = case.server(text)
+    worker, = server.wait_workers(1)
+    ask(port, "!WATCHDOG=1\nSTATUS=heard")
+    wait_for(lambda: title(worker).endswith("heard"), "the title to say so")
+    heard = time.monotonic()
+    os.kill(worker, signal.SIGSTOP)
+    wait_for(lambda: proc_stat(worker)[0] == "T", "the worker to be stopped")
+    ask(port, "!WATCHDOG=1\nSTATUS=waited")
+    wait_for(lambda: time.monotonic() > heard + 3.5, "the time to be over")
+    os.kill(worker, signal.SIGCONT)
+    wait_for(lambda: title(worker).endswith("waited"), "the title to say so")
+    server.wait_log("gave no sign of life")
+    assert time.monotonic() > heard + 6.4, "it had not been heard"
 
 
 @test

@@ -42,6 +42,7 @@ struct program {
 	struct mu_child *child;
 	struct life life;
 	pid_t main_pid;  /* another one of its processes, to which signals go; 0: the child */
+	pid_t foreign;   /* the last one that it claimed, and that is none of its */
 	int error;       /* the last one that it reported */
 	bool has_status; /* it has said something of itself */
 	bool ended;
@@ -82,6 +83,10 @@ static void take_main_pid(struct program *program, pid_t pid)
 	if (pid == program->main_pid || (pid == program->child->pid && !program->main_pid))
 		return;
 	if (!is_one_of_it(program, pid)) {
+		/* It may say so with each sign of life. */
+		if (pid == program->foreign)
+			return;
+		program->foreign = pid;
 		mu_worker_log(program->worker, MU_WARNING,
 			      "MAINPID=%d is none of the processes of %s (pid %d): it must stay in "
 			      "the foreground, and in its process group",
@@ -155,13 +160,18 @@ static bool take_datagram(struct program *program)
 	return true;
 }
 
+static void take_datagrams(struct program *program)
+{
+	for (int i = 0; i < DATAGRAMS_AT_ONCE && take_datagram(program); i++)
+		;
+}
+
 static void listen_to_it(struct mu_conn *conn, void *arg)
 {
 	struct program *program = arg;
 
 	while (mu_wait_fd(conn, program->notify, MU_READABLE, -1) > 0)
-		for (int i = 0; i < DATAGRAMS_AT_ONCE && take_datagram(program); i++)
-			;
+		take_datagrams(program);
 }
 
 /*
@@ -308,7 +318,11 @@ static int tell_end(const struct program *program)
 /* No wait is allowed any more. What is left of it dies when serve has returned. */
 static int cut_off(const struct program *program)
 {
-	log_it(program, MU_WARNING, "did not finish within the drain limit: it is killed", "");
+	log_it(program, MU_WARNING,
+	       program->life.phase == LIFE_STOPPING
+		       ? "did not finish within the drain limit: it is killed"
+		       : "has not ended in time: it is killed",
+	       "");
 	mu_signal_child(program->child, SIGKILL, true);
 	return program->life.watchdog_bit ? FAILED : MU_DONE;
 }
@@ -349,6 +363,8 @@ static int look_after(struct program *program)
 	enum life_action action;
 
 	while (!program->ended) {
+		/* After a stop of ours (SIGSTOP, a frozen machine) the time is over before that was heard. */
+		take_datagrams(program);
 		now = mu_now_ms(program->worker);
 		action = life_next(&program->life, mu_draining(conn), now, &again_at);
 		act(program, action);
