@@ -130,6 +130,7 @@ bool conn_may_receive(const struct mu_conn *conn)
 static void note_received(struct mu_conn *conn, ssize_t n, size_t room)
 {
 	conn->waited = n < 0;
+	conn_spend(conn, n);
 	if (conn->family && n > 0)
 		family_moved(conn);
 	if (n == 0)
@@ -291,6 +292,7 @@ static void start_task(struct mu_conn *conn, coroutine_task *task)
 	conn->began = (uint32_t)worker->now;
 	worker->slot->peer = conn->peer;
 	worker->task = NULL;
+	worker->turn_left = TURN_BYTES;
 	coroutine_start(&worker->pool, task, conn, &failed);
 	if (failed) {
 		mu_log(conn, MU_WARNING, "closed: no memory for a stack: %s", strerror(errno));
@@ -366,5 +368,6 @@ int conn_serve_here(struct mu_conn *conn)
 	conn->state = CONN_SERVING;
 	conn->began = (uint32_t)worker->now;
 	worker->task = NULL;
+	worker->turn_left = TURN_BYTES;
 	return finish(conn, worker->module->serve(conn, worker->state));
 }
