@@ -199,7 +199,7 @@ static int finish(struct mu_conn *conn, int result)
 	if (conn->family)
 		family_end(conn);
 	conn->ready &= (uint8_t)~CONN_NOTIFIED;
-	if (result != MU_PARKED || (conn->ended && !has_input(conn))) {
+	if (result != MU_PARKED || conn->lingering || (conn->ended && !has_input(conn))) {
 		conn_close(conn);
 		return MU_DONE;
 	}
@@ -245,6 +245,11 @@ void conn_rest(struct mu_conn *conn)
 {
 	int64_t deadline;
 
+	/* Its serve may have been in the middle of something when the rest was cut, and have ended in order. */
+	if (conn->worker->cutting) {
+		conn_close(conn);
+		return;
+	}
 	if (has_input(conn) || conn->ready & CONN_IN) {
 		queue(conn);
 		return;

@@ -767,6 +767,55 @@ START_TEST(the_drain_limit_ends_every_wait)
 }
 END_TEST
 
+static int serve_parks_late(struct mu_conn *conn, void *state)
+{
+	(void)state;
+	mu_printf(conn, "ready");
+	mu_wait_notify(conn, -1);
+	return mu_park(conn);
+}
+
+START_TEST(who_parks_after_the_drain_limit_is_closed)
+{
+	static const struct mu_module module = { MU_ABI, .name = "parks",
+						 .serve = serve_parks_late };
+	int fd;
+
+	begin(&module, _i);
+	go();
+	fd = client_connect(&fixture);
+	client_expect(fd, "ready");
+	worker_fixture_send(&fixture, RECORD_DRAIN, 0, 20);
+	client_expect_end(fd);
+	ck_assert_int_eq(worker_fixture_expect(&fixture, RECORD_GOODBYE), 1);
+	ck_assert_int_eq(worker_fixture_reap(&fixture), 0);
+}
+END_TEST
+
+static int serve_parks_lingering(struct mu_conn *conn, void *state)
+{
+	(void)state;
+	mu_linger(conn);
+	return mu_park(conn);
+}
+
+/* No limit would count for it any more. */
+START_TEST(who_parks_after_a_lingering_close_is_closed)
+{
+	static const struct mu_module module = { MU_ABI, .name = "lingers",
+						 .serve = serve_parks_lingering };
+	int fd;
+
+	begin(&module, 1);
+	go();
+	fd = client_connect(&fixture);
+	worker_fixture_wait_state(&fixture, SLOT_BUSY);
+	worker_fixture_wait_state(&fixture, SLOT_IDLE);
+	close(fd);
+	ck_assert_int_eq(worker_fixture_stop(&fixture), 0);
+}
+END_TEST
+
 START_TEST(when_the_master_dies_tasks_end_in_time)
 {
 	int fd;
@@ -1386,6 +1435,8 @@ int main(int argc, char *argv[], char *envp[])
 	tcase_add_loop_test(tcase, a_cancel_ends_every_wait_of_every_task, 0, 2);
 	tcase_add_loop_test(tcase, what_a_cancelled_task_starts_is_cancelled, 0, 2);
 	tcase_add_loop_test(tcase, the_drain_limit_ends_every_wait, 0, 2);
+	tcase_add_loop_test(tcase, who_parks_after_the_drain_limit_is_closed, 0, 2);
+	tcase_add_test(tcase, who_parks_after_a_lingering_close_is_closed);
 	tcase_add_loop_test(tcase, when_the_master_dies_tasks_end_in_time, 0, 2);
 	tcase_add_loop_test(tcase, the_drain_hook_can_wake_who_waits, 0, 2);
 	tcase_add_loop_test(tcase, a_connection_is_idle_when_no_task_of_it_moves_a_byte, 0, 2);
