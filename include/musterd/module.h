@@ -9,6 +9,10 @@
  * let other connections of the same worker run before it returns, so what is shared between
  * connections may have changed. Nothing ever runs on two threads.
  *
+ * Who reads and writes without ever having to wait does not hold up the others: once about a MiB has moved, or
+ * some hundred calls were made, the next reading or writing call that may yield lets them have their turn before it goes on.
+ * Who computes for long calls mu_sleep(conn, 0) now and then.
+ *
  * Unless said otherwise a call returns 0 or a count on success, -1 with errno on failure. Once a
  * read or write has failed with anything but EAGAIN the only sensible thing is to return from serve.
  * errno ETIMEDOUT: a time limit of the configuration ran out (already logged, with its name).
@@ -374,7 +378,7 @@ void *mu_alloc(struct mu_conn *conn, size_t size);
  * A second coroutine within the connection: runs task(conn, arg) until it waits for the first time, then beside the
  * caller, in direct workers too, on a stack of 64 KiB. When serve returns, its tasks are waited for; where they use what
  * is on its stack it has to call mu_join before. Of one connection at most one may wait for input and one for
- * output at the same time (-1 with EBUSY). A task may start others. -1 with ENOMEM: nothing was run.
+ * output at the same time (-1 with EBUSY); a call that lets others have their turn waits in that sense. A task may start others. -1 with ENOMEM: nothing was run.
  */
 int mu_go(struct mu_conn *conn, void (*task)(struct mu_conn *conn, void *arg), void *arg);
 

@@ -130,6 +130,7 @@ bool conn_may_receive(const struct mu_conn *conn)
 static void note_received(struct mu_conn *conn, ssize_t n, size_t room)
 {
 	conn->waited = n < 0;
+	conn_spend(conn, n);
 	if (conn->family && n > 0)
 		family_moved(conn);
 	if (n == 0)
@@ -198,7 +199,7 @@ static int finish(struct mu_conn *conn, int result)
 	if (conn->family)
 		family_end(conn);
 	conn->ready &= (uint8_t)~CONN_NOTIFIED;
-	if (result != MU_PARKED || (conn->ended && !has_input(conn))) {
+	if (result != MU_PARKED || conn->lingering || (conn->ended && !has_input(conn))) {
 		conn_close(conn);
 		return MU_DONE;
 	}
@@ -244,6 +245,11 @@ void conn_rest(struct mu_conn *conn)
 {
 	int64_t deadline;
 
+	/* Its serve may have been in the middle of something when the rest was cut, and have ended in order. */
+	if (conn->worker->cutting) {
+		conn_close(conn);
+		return;
+	}
 	if (has_input(conn) || conn->ready & CONN_IN) {
 		queue(conn);
 		return;
@@ -291,6 +297,7 @@ static void start_task(struct mu_conn *conn, coroutine_task *task)
 	conn->began = (uint32_t)worker->now;
 	worker->slot->peer = conn->peer;
 	worker->task = NULL;
+	worker->turn_left = TURN_BYTES;
 	coroutine_start(&worker->pool, task, conn, &failed);
 	if (failed) {
 		mu_log(conn, MU_WARNING, "closed: no memory for a stack: %s", strerror(errno));
@@ -366,5 +373,6 @@ int conn_serve_here(struct mu_conn *conn)
 	conn->state = CONN_SERVING;
 	conn->began = (uint32_t)worker->now;
 	worker->task = NULL;
+	worker->turn_left = TURN_BYTES;
 	return finish(conn, worker->module->serve(conn, worker->state));
 }

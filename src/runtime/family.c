@@ -311,7 +311,7 @@ int mu_detach(struct mu_conn *conn)
 		return -1;
 	}
 	for (const struct waiter *other = conn->waiters; other; other = other->next)
-		if (other->events & (CONN_IN | CONN_OUT)) {
+		if (other->events & (CONN_IN | CONN_OUT | CONN_READS | CONN_WRITES)) {
 			errno = EBUSY;
 			return -1;
 		}

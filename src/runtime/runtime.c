@@ -26,6 +26,7 @@ int runtime_init(struct mu_worker *worker)
 	worker->woken = NULL;
 	worker->woken_end = &worker->woken;
 	worker->task = NULL;
+	worker->turn_left = TURN_BYTES;
 	worker->tasks = worker->task_places = 0;
 	worker->foreign = NULL;
 	worker->logged = worker->left = 0;

@@ -36,7 +36,13 @@ enum {
 	EVENTS_MAX = 128,       /* taken in one turn */
 	RECEIVE_MS = 100,       /* how long a receive on a blocking socket may wait */
 	LINGER_MS = 2000, /* RFC 9112 section 9.6: long enough for a client to read the answer */
-	LINGER_BYTES = 16 * 1024 * 1024
+	LINGER_BYTES = 16 * 1024 * 1024,
+	/*
+	 * What a serve or task may move before the others have their turn: bytes, each call counted as some more. A client
+	 * as fast as we are always has bytes, and would keep the others waiting for as long as it likes.
+	 */
+	TURN_BYTES = 1024 * 1024,
+	TURN_CALL = 4096
 };
 
 enum conn_state {
@@ -53,7 +59,15 @@ enum conn_state {
 };
 
 /* What can be waited for. Of these, what need not be, as far as we know, is `ready`. */
-enum { CONN_IN = MU_READABLE, CONN_OUT = MU_WRITABLE, CONN_NOTIFIED = 4, CONN_JOINED = 8 };
+enum {
+	CONN_IN = MU_READABLE,
+	CONN_OUT = MU_WRITABLE,
+	CONN_NOTIFIED = 4,
+	CONN_JOINED = 8,
+	/* For nothing but the others' turn, within a call that reads or writes: another one may not come in between. */
+	CONN_READS = CONN_IN << 4,
+	CONN_WRITES = CONN_OUT << 4
+};
 
 struct buffer {
 	struct buffer *next;
@@ -180,6 +194,7 @@ struct mu_worker {
 	struct mu_conn *runnable, **runnable_end; /* have bytes already, no event will come */
 	struct waiter *woken, **woken_end;        /* go on in this turn, or the next */
 	struct task *task;                        /* that runs; NULL: a serve does, or nobody */
+	int64_t turn_left;         /* of what runs: bytes until the others have their turn */
 	size_t tasks, task_places; /* how many there are, and have room in the timers */
 	size_t logged;             /* how many pipes of children the loop reads */
 	size_t left;               /* of these, of children that have ended */
@@ -285,6 +300,20 @@ int conn_wait(struct mu_conn *conn, int events);
 int conn_wait_for(struct mu_conn *conn, int events, int64_t milliseconds);
 /* In serve: lets `milliseconds` pass (0: others have a turn). 0 or -1 with ETIMEDOUT, ECANCELED. */
 int conn_pause(struct mu_conn *conn, int64_t milliseconds);
+/*
+ * In a call that is about to read (CONN_IN) or write (CONN_OUT) and need not wait: lets the others have their turn if this
+ * one's is spent; the listeners and the master are looked at too. 0 or -1 with ETIMEDOUT, ECANCELED, EBUSY.
+ */
+int conn_give_way(struct mu_conn *conn, int event);
+static inline int conn_keep_turn(struct mu_conn *conn, int event)
+{
+	return conn->worker->turn_left > 0 ? 0 : conn_give_way(conn, event);
+}
+/* A call has moved so many bytes, or (-1) failed. */
+static inline void conn_spend(const struct mu_conn *conn, ssize_t n)
+{
+	conn->worker->turn_left -= (n > 0 ? n : 0) + TURN_CALL;
+}
 /*
  * Waits for one of `events`, as long as it takes or until the deadline (clock_ms(); 0: none). 0, ETIMEDOUT or what
  * else the waiter was woken with.

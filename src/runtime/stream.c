@@ -8,12 +8,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
-enum {
-	PRINTF_MAX = 4096,
-	PIECES_MAX = 8,
-	/* A client as fast as we are must not keep the others waiting for a whole film. */
-	SENDFILE_TURN = 1024 * 1024
-};
+enum { PRINTF_MAX = 4096, PIECES_MAX = 8 };
 
 /* ---- reading ---- */
 
@@ -51,6 +46,17 @@ static bool is_full(const struct mu_conn *conn)
 	return conn->in && conn->in->end - conn->in->start == BUFFER_SIZE;
 }
 
+static int before_receive(struct mu_conn *conn)
+{
+	return conn_may_receive(conn) ? conn_keep_turn(conn, CONN_IN) : conn_wait(conn, CONN_IN);
+}
+
+/* The same for output, where it is up to the call itself to find that there is no room. */
+static int before_send(struct mu_conn *conn)
+{
+	return conn->ready & CONN_OUT ? conn_keep_turn(conn, CONN_OUT) : conn_wait(conn, CONN_OUT);
+}
+
 ssize_t mu_fill(struct mu_conn *conn)
 {
 	ssize_t n;
@@ -62,7 +68,7 @@ ssize_t mu_fill(struct mu_conn *conn)
 	do {
 		if (conn->ended)
 			return 0;
-		if (!conn_may_receive(conn) && conn_wait(conn, CONN_IN) < 0)
+		if (before_receive(conn) < 0)
 			return -1;
 		n = conn_receive(conn);
 	} while (n < 0 && errno == EAGAIN);
@@ -83,7 +89,7 @@ static ssize_t receive_into(struct mu_conn *conn, void *data, size_t len)
 	do {
 		if (conn->ended)
 			return 0;
-		if (!conn_may_receive(conn) && conn_wait(conn, CONN_IN) < 0)
+		if (before_receive(conn) < 0)
 			return -1;
 		n = conn_recv(conn, data, len);
 	} while (n < 0 && errno == EAGAIN);
@@ -132,6 +138,7 @@ ssize_t mu_readline(struct mu_conn *conn, char **line_r)
 
 static void note_sent(struct mu_conn *conn, ssize_t n)
 {
+	conn_spend(conn, n);
 	if (n < 0 && errno == EAGAIN)
 		conn->ready &= (uint8_t)~CONN_OUT;
 	else if (conn->family)
@@ -181,12 +188,13 @@ int mu_writev(struct mu_conn *conn, const struct iovec *given, int n, unsigned f
 			piece++, n--;
 			continue;
 		}
+		if (before_send(conn) < 0)
+			return -1;
 		sent = send_once(conn, piece, n, flags);
-		if (sent < 0) {
-			if (errno != EAGAIN || conn_wait(conn, CONN_OUT) < 0)
-				return -1;
+		if (sent < 0 && errno != EAGAIN)
+			return -1;
+		if (sent < 0)
 			continue;
-		}
 		for (; n > 0 && (size_t)sent >= piece->iov_len; piece++, n--)
 			sent -= (ssize_t)piece->iov_len;
 		if (n > 0) {
@@ -240,16 +248,18 @@ ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 
 int mu_wait_room(struct mu_conn *conn)
 {
-	return conn->ready & CONN_OUT ? 0 : conn_wait(conn, CONN_OUT);
+	return before_send(conn);
 }
 
 int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
 	while (len) {
-		size_t turn = len < SENDFILE_TURN ? len : SENDFILE_TURN;
-		ssize_t n = mu_try_sendfile(conn, fd, offset, turn);
+		ssize_t n;
 
-		if (n < 0 && (errno != EAGAIN || mu_wait_room(conn) < 0))
+		if (before_send(conn) < 0)
+			return -1;
+		n = mu_try_sendfile(conn, fd, offset, len < TURN_BYTES ? len : TURN_BYTES);
+		if (n < 0 && errno != EAGAIN)
 			return -1;
 		if (n == 0) {
 			errno = ENODATA;
@@ -259,8 +269,6 @@ int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 			continue;
 		offset += n;
 		len -= (size_t)n;
-		if ((size_t)n == turn && len && conn_pause(conn, 0) < 0)
-			return -1;
 	}
 	return 0;
 }

@@ -123,6 +123,7 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 		while (!waiter.woken)
 			worker->direct_turn(&waiter);
 	worker->task = waiter.task;
+	worker->turn_left = TURN_BYTES;
 	if (note)
 		*note = NULL;
 	return waiter.wake;
@@ -155,11 +156,17 @@ static int64_t later(const struct mu_conn *conn, int events, int *queued)
 	return conn_deadline_moved(conn);
 }
 
+/* The directions that are one waiter's. */
+static int directions(int events)
+{
+	return (events | events >> 4) & (CONN_IN | CONN_OUT);
+}
+
 /* Of one connection, one may wait for input and one for output. */
 static bool is_awaited(const struct mu_conn *conn, int events)
 {
 	for (const struct waiter *waiter = conn->waiters; waiter; waiter = waiter->next)
-		if (waiter->events & events & (CONN_IN | CONN_OUT))
+		if (directions(waiter->events) & directions(events))
 			return true;
 	return false;
 }
@@ -239,4 +246,16 @@ int conn_wait_for(struct mu_conn *conn, int events, int64_t ms)
 int conn_pause(struct mu_conn *conn, int64_t ms)
 {
 	return conn_wait_for(conn, 0, ms) < 0 ? -1 : 0;
+}
+
+int conn_give_way(struct mu_conn *conn, int event)
+{
+	uint8_t had = conn->ready & (uint8_t)event;
+	int waited;
+
+	/* Whoever else tries meanwhile finds that he has to wait, and so that somebody is in the middle of it. */
+	conn->ready &= (uint8_t)~event;
+	waited = conn_wait_for(conn, event << 4, 0);
+	conn->ready |= had;
+	return waited < 0 ? -1 : 0;
 }

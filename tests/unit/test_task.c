@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -291,6 +292,213 @@ START_TEST(who_refuses_can_have_tasks)
 }
 END_TEST
 
+/* ---- the others' turn ---- */
+
+/* How often something that never has to wait is done at most; without a turn of the others, each time. */
+enum { OFTEN = 20000 };
+
+struct flood {
+	struct mu_conn *zero, *null; /* have bytes and room whenever they are asked */
+	int fd;                      /* a file of so many bytes: */
+	size_t len;
+	int done;
+	bool seen; /* by another task, which had a turn */
+	bool let;  /* ... while the flood went on */
+};
+
+/* /dev/zero and /dev/null as streams. */
+static bool open_flood(struct mu_conn *conn, struct flood *flood)
+{
+	*flood = (struct flood){ .len = 65536 };
+	flood->zero = conn_open_other(conn, open("/dev/zero", O_RDONLY | O_CLOEXEC), true);
+	flood->null = conn_open_other(conn, open("/dev/null", O_WRONLY | O_CLOEXEC), true);
+	if (flood->zero)
+		flood->zero->ready |= CONN_IN; /* epoll(7) does not take it */
+	flood->fd = memfd_create("flood", MFD_CLOEXEC);
+	return flood->zero && flood->null && ftruncate(flood->fd, (off_t)flood->len) == 0;
+}
+
+static int read_bytes(struct flood *flood)
+{
+	char data[16];
+
+	return mu_read(flood->zero, data, sizeof(data)) > 0 ? 0 : -1;
+}
+
+static int fill_buffer(struct flood *flood)
+{
+	ssize_t n = mu_fill(flood->zero);
+
+	if (n > 0)
+		mu_consume(flood->zero, (size_t)n);
+	return n > 0 ? 0 : -1;
+}
+
+static int write_bytes(struct flood *flood)
+{
+	return mu_write(flood->null, "x", 1);
+}
+
+static int send_file(struct flood *flood)
+{
+	return mu_sendfile(flood->null, flood->fd, 0, flood->len);
+}
+
+static int (*const floods[])(struct flood *flood) = { read_bytes, fill_buffer, write_bytes,
+						      send_file };
+
+static void task_sees(struct mu_conn *conn, void *arg)
+{
+	struct flood *flood = arg;
+
+	mu_sleep(conn, 0);
+	flood->seen = true;
+}
+
+static void task_floods(struct mu_conn *conn, void *arg)
+{
+	struct flood *flood = arg;
+	int (*call)(struct flood * flood) = floods[flood->done];
+
+	(void)conn;
+	for (int i = 0; i < OFTEN && !flood->seen; i++)
+		if (call(flood) < 0)
+			return;
+	flood->let = flood->seen;
+}
+
+/* In serve itself, and in a task. */
+static int serve_floods(struct mu_conn *conn, void *state)
+{
+	struct flood flood;
+
+	(void)state;
+	if (!open_flood(conn, &flood))
+		return MU_DONE;
+	for (; flood.done < (int)(sizeof(floods) / sizeof(*floods)); flood.done++) {
+		flood.seen = flood.let = false;
+		mu_go(conn, task_sees, &flood);
+		task_floods(conn, &flood);
+		mu_printf(conn, "%d", flood.let);
+		mu_join(conn);
+		flood.seen = flood.let = false;
+		mu_go(conn, task_sees, &flood);
+		mu_go(conn, task_floods, &flood);
+		mu_join(conn);
+		mu_printf(conn, "%d ", flood.let);
+	}
+	close(flood.fd);
+	return MU_DONE;
+}
+
+START_TEST(who_never_has_to_wait_lets_tasks_have_their_turn)
+{
+	static const struct mu_module module = { MU_ABI, .name = "floods", .serve = serve_floods };
+
+	serves(&module, _i, "11 11 11 11 ");
+}
+END_TEST
+
+/* The second one comes when the turn is spent. */
+static void task_writes_long(struct mu_conn *conn, void *arg)
+{
+	struct story *story = arg;
+	static char data[BIG];
+	const struct iovec piece[8] = {
+		{ data, BIG }, { data, BIG }, { data, BIG }, { data, BIG },
+		{ data, BIG }, { data, BIG }, { data, BIG }, { data, BIG }
+	};
+
+	add(story, outcome(mu_writev(conn, piece, 8, 0)));
+	add(story, ";");
+	add(story, outcome(mu_writev(conn, piece, 8, 0)));
+	add(story, ";");
+}
+
+static int serve_long_write(struct mu_conn *conn, void *state)
+{
+	struct story story = { "" };
+	struct flood flood;
+
+	(void)state;
+	if (!open_flood(conn, &flood))
+		return MU_DONE;
+	mu_go(flood.null, task_writes_long, &story);
+	add(&story, outcome(mu_write(flood.null, "x", 1)));
+	add(&story, ",");
+	add(&story, outcome(mu_try_write(flood.null, "x", 1, 0)));
+	add(&story, ",");
+	mu_join(conn);
+	add(&story, outcome(mu_write(flood.null, "x", 1)));
+	mu_printf(conn, "%s", story.text);
+	close(flood.fd);
+	return MU_DONE;
+}
+
+START_TEST(nobody_else_writes_while_a_write_lets_others_have_their_turn)
+{
+	static const struct mu_module module = { MU_ABI, .name = "long",
+						 .serve = serve_long_write };
+
+	serves(&module, _i, "0;EBUSY,EAGAIN,0;0");
+}
+END_TEST
+
+/* Floods until something else has been heard of: another client, or the master. */
+static int serve_deaf(struct mu_conn *conn, void *state)
+{
+	static bool second, heard;
+	struct flood flood;
+
+	(void)state;
+	heard = second;
+	second = true;
+	mu_printf(conn, "ready");
+	if (heard || !open_flood(conn, &flood))
+		return MU_DONE;
+	for (int i = 0; i < 250 * OFTEN && !heard && !mu_draining(conn); i++)
+		if (read_bytes(&flood) < 0)
+			return MU_DONE;
+	mu_printf(conn, "%d%d", heard, mu_draining(conn));
+	close(flood.fd);
+	return MU_DONE;
+}
+
+static const struct mu_module deaf = { MU_ABI, .name = "deaf", .serve = serve_deaf };
+
+START_TEST(who_never_has_to_wait_lets_other_clients_come)
+{
+	int fd[2];
+
+	begin(&deaf, 1);
+	go();
+	fd[0] = client_connect(&fixture);
+	client_expect(fd[0], "ready");
+	fd[1] = client_connect(&fixture);
+	client_expect(fd[1], "ready");
+	client_expect_end(fd[1]);
+	client_expect(fd[0], "10");
+	client_expect_end(fd[0]);
+	ck_assert_int_eq(worker_fixture_stop(&fixture), 0);
+}
+END_TEST
+
+START_TEST(who_never_has_to_wait_hears_of_the_drain)
+{
+	int fd;
+
+	begin(&deaf, _i);
+	go();
+	fd = client_connect(&fixture);
+	client_expect(fd, "ready");
+	worker_fixture_send(&fixture, RECORD_DRAIN, 0, 0);
+	client_expect(fd, "01");
+	client_expect_end(fd);
+	ck_assert_int_eq(worker_fixture_expect(&fixture, RECORD_GOODBYE), 0);
+	ck_assert_int_eq(worker_fixture_reap(&fixture), 0);
+}
+END_TEST
+
 /* ---- notifications ---- */
 
 static void task_notifies(struct mu_conn *conn, void *arg)
@@ -556,6 +764,55 @@ START_TEST(the_drain_limit_ends_every_wait)
 	client_expect_end(fd);
 	ck_assert_int_eq(worker_fixture_expect(&fixture, RECORD_GOODBYE), 1);
 	ck_assert_int_eq(worker_fixture_reap(&fixture), 0);
+}
+END_TEST
+
+static int serve_parks_late(struct mu_conn *conn, void *state)
+{
+	(void)state;
+	mu_printf(conn, "ready");
+	mu_wait_notify(conn, -1);
+	return mu_park(conn);
+}
+
+START_TEST(who_parks_after_the_drain_limit_is_closed)
+{
+	static const struct mu_module module = { MU_ABI, .name = "parks",
+						 .serve = serve_parks_late };
+	int fd;
+
+	begin(&module, _i);
+	go();
+	fd = client_connect(&fixture);
+	client_expect(fd, "ready");
+	worker_fixture_send(&fixture, RECORD_DRAIN, 0, 20);
+	client_expect_end(fd);
+	ck_assert_int_eq(worker_fixture_expect(&fixture, RECORD_GOODBYE), 1);
+	ck_assert_int_eq(worker_fixture_reap(&fixture), 0);
+}
+END_TEST
+
+static int serve_parks_lingering(struct mu_conn *conn, void *state)
+{
+	(void)state;
+	mu_linger(conn);
+	return mu_park(conn);
+}
+
+/* No limit would count for it any more. */
+START_TEST(who_parks_after_a_lingering_close_is_closed)
+{
+	static const struct mu_module module = { MU_ABI, .name = "lingers",
+						 .serve = serve_parks_lingering };
+	int fd;
+
+	begin(&module, 1);
+	go();
+	fd = client_connect(&fixture);
+	worker_fixture_wait_state(&fixture, SLOT_BUSY);
+	worker_fixture_wait_state(&fixture, SLOT_IDLE);
+	close(fd);
+	ck_assert_int_eq(worker_fixture_stop(&fixture), 0);
 }
 END_TEST
 
@@ -1168,11 +1425,18 @@ int main(int argc, char *argv[], char *envp[])
 	tcase_add_loop_test(tcase, one_at_a_time_waits_for_input, 0, 2);
 	tcase_add_loop_test(tcase, a_connection_with_tasks_can_be_parked_and_begins_anew, 0, 2);
 	tcase_add_test(tcase, who_refuses_can_have_tasks);
+	tcase_add_loop_test(tcase, who_never_has_to_wait_lets_tasks_have_their_turn, 0, 2);
+	tcase_add_loop_test(tcase, nobody_else_writes_while_a_write_lets_others_have_their_turn, 0,
+			    2);
+	tcase_add_test(tcase, who_never_has_to_wait_lets_other_clients_come);
+	tcase_add_loop_test(tcase, who_never_has_to_wait_hears_of_the_drain, 0, 2);
 	tcase_add_loop_test(tcase, notifications_are_kept_and_several_are_one, 0, 2);
 	tcase_add_test(tcase, connections_of_a_worker_notify_each_other);
 	tcase_add_loop_test(tcase, a_cancel_ends_every_wait_of_every_task, 0, 2);
 	tcase_add_loop_test(tcase, what_a_cancelled_task_starts_is_cancelled, 0, 2);
 	tcase_add_loop_test(tcase, the_drain_limit_ends_every_wait, 0, 2);
+	tcase_add_loop_test(tcase, who_parks_after_the_drain_limit_is_closed, 0, 2);
+	tcase_add_test(tcase, who_parks_after_a_lingering_close_is_closed);
 	tcase_add_loop_test(tcase, when_the_master_dies_tasks_end_in_time, 0, 2);
 	tcase_add_loop_test(tcase, the_drain_hook_can_wake_who_waits, 0, 2);
 	tcase_add_loop_test(tcase, a_connection_is_idle_when_no_task_of_it_moves_a_byte, 0, 2);
