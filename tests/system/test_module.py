@@ -359,6 +359,20 @@ def an_overrun_stack_is_named(case):
     assert ask(port, "hello") == "hello first"
 
 
+@test
+def a_frame_larger_than_the_guard_does_not_skip_it(case):
+    if has_sanitizers():
+        case.skip("AddressSanitizer has the faults")
+    if "-fstack-clash-protection" not in pkg_config(case, "--cflags"):
+        case.skip("the compiler does not touch each page of a large frame")
+    text, port = tester(case, workers=1, connections=64)
+    server = case.server(text)
+    assert ask(port, "leap") == ""
+    said = server.wait_log(r"worker svc 1 \(pid \d+\) was killed by SIGSEGV.*").group()
+    assert "its last error: a handler overran the stack of its connection" in said, said
+    server.wait_log(r"was here: #0 leap\+0x")
+
+
 @for_both_modes
 def a_module_that_spins_is_traced_and_replaced(case):
     limit = "request 300ms" if case.connections == 1 else "stall 300ms"
