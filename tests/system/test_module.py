@@ -185,6 +185,7 @@ def the_example_of_the_manual_works(case):
 NOT_LOADED = {
     "SYMBOL": r"broken.so has no musterd_module: it is no module",
     "ABI": r"broken.so was built for module interface (\d+), and this musterd has (\d+): rebuild",
+    "NO_ABI": r"broken.so: its musterd_module lacks .abi = MU_ABI",
     "UNRESOLVED": r"broken.so: undefined symbol: mu_of_another_day; this musterd has no such function: rebuild",
     "LIBRARY": r"broken.so: undefined symbol: somewhere_else; the module has to be linked with",
     "POINTER": r"its musterd_module is not a struct mu_module",
