@@ -17,6 +17,10 @@
  * read or write has failed with anything but EAGAIN the only sensible thing is to return from serve.
  * errno ETIMEDOUT: a time limit of the configuration ran out (already logged, with its name).
  * errno ECANCELED: the worker is being stopped and the drain limit ran out.
+ *
+ * What lives how long: the configuration struct, and the strings and lists in it, as long as the worker; mu_alloc'd
+ * memory, tasks, children and connections of our own until serve returns; what a reading call has shown until the next
+ * one. A coroutine's stack has 64 KiB, for libraries too, with a page below that faults: large things belong in mu_alloc.
  */
 #ifndef MUSTERD_MODULE_H
 #define MUSTERD_MODULE_H
@@ -46,7 +50,7 @@ struct mu_report;
 
 /*
  * What a directive's arguments are and what it stores at its offset in the configuration struct.
- * Strings and lists stored live as long as the configuration.
+ * Strings and lists stored live as long as the struct: see above.
  */
 enum mu_type {
 	MU_BOOL = 1,   /* bool: yes, no, on, off, true, false */
@@ -263,8 +267,9 @@ ssize_t mu_read(struct mu_conn *conn, void *data, size_t len);
 
 /*
  * One line, up to and including LF. *line_r points into the buffer, is not NUL-terminated, and is
- * valid until the next reading call. Length with the LF; a last line without LF is given as it is;
- * 0 at the end of the stream; -1: ENOBUFS when no LF fits into the buffer. May yield.
+ * valid until the next reading call; its bytes are the caller's until then, and may be changed in place.
+ * Length with the LF; a last line without LF is given as it is; 0 at the end of the stream; -1: ENOBUFS
+ * when no LF fits into the buffer. May yield.
  */
 ssize_t mu_readline(struct mu_conn *conn, char **line_r);
 

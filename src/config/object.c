@@ -127,6 +127,10 @@ static bool is_module(const char *path, const struct mu_module *module, char *re
 		say(reason_r, "%s: its " MU_MODULE_SYMBOL " is not a struct mu_module", path);
 		return false;
 	}
+	if (module->abi == 0) {
+		say(reason_r, "%s: its " MU_MODULE_SYMBOL " lacks .abi = MU_ABI", path);
+		return false;
+	}
 	if (module->abi != MU_ABI) {
 		say(reason_r,
 		    "%s was built for module interface %u, and this musterd has %u: rebuild the "

@@ -439,6 +439,8 @@ void suggest_handler(const struct schema *schema, const struct conf_node *node)
 		if (is_near(name, (*m)->name, &best))
 			nearest = (*m)->name;
 	}
+	if (is_near(name, "module", &best))
+		nearest = "module";
 	if (nearest)
 		conf_error(schema->context, &node->word_at[1],
 			   "unknown handler `%s`: did you mean `%s`? There are: %s", name, nearest,

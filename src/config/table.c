@@ -130,7 +130,7 @@ static bool is_directive(const struct way *way, const struct mu_directive *direc
 		return no(reason_r,
 			  "its directive `%s` would be stored at %zu of a struct of %zu bytes",
 			  name, directive->offset, size);
-	if (directive->min > directive->max && directive->max != 0)
+	if (directive->min > directive->max && (directive->max != 0 || directive->type != MU_LINES))
 		return no(reason_r, "its directive `%s` has a min above its max", name);
 	if (directive->type == MU_ENUM && (!directive->words || !*directive->words))
 		return no(reason_r, "its directive `%s` has no words to choose from", name);

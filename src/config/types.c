@@ -604,19 +604,26 @@ static void parse_handler(const struct schema *schema, const struct mu_directive
 		parse_object(schema, node, field);
 		return;
 	}
-	name = schema_word(schema, node, "the name of a handler");
-	if (!name)
+	if (node->words < 2) {
+		conf_error(schema->context, &node->at, "`handler` needs the name of a handler");
 		return;
+	}
+	name = node->word[1];
 	while (*module && strcmp((*module)->name, name) != 0)
 		module++;
 	if (!*module) {
 		suggest_handler(schema, node);
 		return;
 	}
-	if (!(*module)->directives && node->child)
-		conf_error(schema->context, &node->child->at,
+	if (!(*module)->directives && (node->words > 2 || node->child))
+		conf_error(schema->context, node->words > 2 ? &node->word_at[2] : &node->child->at,
 			   "the handler `%s` has no directives of its own", name);
-	*(struct conf_handler *)field = (struct conf_handler){ *module, node, NULL };
+	else if (node->words > 2)
+		conf_error(schema->context, &node->word_at[2],
+			   "what `handler %s` is told stands in its block: handler %s { ... }",
+			   name, name);
+	else
+		*(struct conf_handler *)field = (struct conf_handler){ *module, node, NULL };
 }
 
 static void print_handler(const struct mu_directive *directive, const void *field, FILE *out)

@@ -138,9 +138,8 @@ void direct_turn(struct waiter *waiter)
 		control_expire(worker);
 		until = clock_earlier(until, expiry_due(&worker->expiry, rt->slot));
 	}
-	begin_sleep(worker);
-	n = epoll_wait(rt->epoll, events, EVENTS_MAX, runtime_timeout(rt, until));
-	end_sleep(worker);
+	title_renew(&worker->title, title_state(worker), rt->connections, rt->now);
+	n = wait_events(worker, events, EVENTS_MAX, runtime_timeout(rt, until));
 	for (int i = 0; i < n; i++) {
 		if (event_is_connection(&events[i]))
 			runtime_event(events[i].data.ptr, events[i].events);
@@ -192,13 +191,9 @@ static void turn(struct worker *worker)
 {
 	struct mu_worker *rt = &worker->rt;
 	struct epoll_event event;
-	int n;
-
-	atomic_store_explicit(&rt->slot->running_since, 0, memory_order_relaxed);
 	/* One at a time: while it is served its siblings take the others. */
-	n = epoll_wait(rt->epoll, &event, 1, runtime_timeout(rt, next_look(worker)));
-	runtime_tick(rt);
-	atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
+	int n = wait_events(worker, &event, 1, runtime_timeout(rt, next_look(worker)));
+
 	if (n > 0 && event_is_listener(&event))
 		serve_one(worker, event_listener(&event));
 	else if (n > 0 && !event_is_connection(&event))

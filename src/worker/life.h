@@ -102,6 +102,20 @@ static inline int64_t next_look(const struct worker *worker)
 	return clock_earlier(at, expiry_due(&worker->expiry, worker->rt.slot));
 }
 
+/* The one wait of a loop. While it lasts the slot says that the worker is at nothing. How many events; -1: a signal. */
+static inline int wait_events(struct worker *worker, struct epoll_event *events, int max,
+			      int timeout)
+{
+	struct mu_worker *rt = &worker->rt;
+	int n;
+
+	atomic_store_explicit(&rt->slot->running_since, 0, memory_order_relaxed);
+	n = epoll_wait(rt->epoll, events, max, timeout);
+	runtime_tick(rt);
+	atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
+	return n;
+}
+
 /* ---- tending.c: from before READY until the module's serve has returned. The exit status ---- */
 
 int run_tending(struct worker *worker);

@@ -123,12 +123,7 @@ static void turn(struct worker *worker)
 {
 	struct mu_worker *rt = &worker->rt;
 	struct epoll_event events[EVENTS_MAX];
-	int n;
-
-	atomic_store_explicit(&rt->slot->running_since, 0, memory_order_relaxed);
-	n = epoll_wait(rt->epoll, events, EVENTS_MAX, sleep_time(worker));
-	runtime_tick(rt);
-	atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
+	int n = wait_events(worker, events, EVENTS_MAX, sleep_time(worker));
 
 	/* Listeners first: a client that waits to be accepted does not wait for a whole batch. */
 	for (int i = 0; i < n; i++) {

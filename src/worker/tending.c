@@ -115,12 +115,8 @@ static void turn(struct worker *worker)
 {
 	struct mu_worker *rt = &worker->rt;
 	struct epoll_event events[EVENTS_MAX];
-	int n;
+	int n = wait_events(worker, events, EVENTS_MAX, sleep_time(worker));
 
-	atomic_store_explicit(&rt->slot->running_since, 0, memory_order_relaxed);
-	n = epoll_wait(rt->epoll, events, EVENTS_MAX, sleep_time(worker));
-	runtime_tick(rt);
-	atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
 	for (int i = 0; i < n && !worker->tending.over; i++) {
 		if (event_is_connection(&events[i]))
 			runtime_event(events[i].data.ptr, events[i].events);

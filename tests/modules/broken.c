@@ -76,6 +76,8 @@ const struct mu_module musterd_module =
 {
 #if defined(BROKEN_ABI)
 	.abi = MU_ABI + 39,
+#elif defined(BROKEN_NO_ABI)
+	.abi = 0,
 #else
 	.abi = MU_ABI,
 #endif

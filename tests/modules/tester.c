@@ -135,6 +135,16 @@ static int overrun(int depth)
 	return depth == INT_MAX ? 0 : overrun(depth + 1) + waste[0];
 }
 
+/* One frame beyond the end of a connection's stack, of which only the far end is written to: the guard lies between. */
+static char leap(void)
+{
+	static volatile size_t end;
+	volatile char waste[96 * 1024];
+
+	waste[end] = 1;
+	return waste[end];
+}
+
 static void spin(void)
 {
 	for (;;)
@@ -156,6 +166,8 @@ static int obey(struct mu_conn *conn, struct tester *tester, const char *word)
 		crash();
 	if (strcmp(word, "overrun") == 0)
 		return mu_printf(conn, "%d\n", overrun(0));
+	if (strcmp(word, "leap") == 0)
+		return mu_printf(conn, "%d\n", leap());
 	if (strcmp(word, "spin") == 0)
 		spin();
 	if (strcmp(word, "exit") == 0)

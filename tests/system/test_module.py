@@ -185,6 +185,7 @@ def the_example_of_the_manual_works(case):
 NOT_LOADED = {
     "SYMBOL": r"broken.so has no musterd_module: it is no module",
     "ABI": r"broken.so was built for module interface (\d+), and this musterd has (\d+): rebuild",
+    "NO_ABI": r"broken.so: its musterd_module lacks .abi = MU_ABI",
     "UNRESOLVED": r"broken.so: undefined symbol: mu_of_another_day; this musterd has no such function: rebuild",
     "LIBRARY": r"broken.so: undefined symbol: somewhere_else; the module has to be linked with",
     "POINTER": r"its musterd_module is not a struct mu_module",
@@ -357,6 +358,20 @@ def an_overrun_stack_is_named(case):
     server.wait_log(rf"pid {victim}\) was here: #0 overrun\+0x")
     server.wait_workers(1, without=[victim])
     assert ask(port, "hello") == "hello first"
+
+
+@test
+def a_frame_larger_than_the_guard_does_not_skip_it(case):
+    if has_sanitizers():
+        case.skip("AddressSanitizer has the faults")
+    if "-fstack-clash-protection" not in pkg_config(case, "--cflags"):
+        case.skip("the compiler does not touch each page of a large frame")
+    text, port = tester(case, workers=1, connections=64)
+    server = case.server(text)
+    assert ask(port, "leap") == ""
+    said = server.wait_log(r"worker svc 1 \(pid \d+\) was killed by SIGSEGV.*").group()
+    assert "its last error: a handler overran the stack of its connection" in said, said
+    server.wait_log(r"was here: #0 leap\+0x")
 
 
 @for_both_modes

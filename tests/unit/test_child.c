@@ -10,7 +10,6 @@
 
 #include "unit.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -361,17 +360,6 @@ END_TEST
 
 /* ---- what cannot be run; what is left behind ---- */
 
-static int count_files(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(folder))
-		n++;
-	closedir(folder);
-	return n;
-}
-
 static const char *spawn_nothing(struct mu_conn *conn, const char *file, const char *folder, int in)
 {
 	const char *const argv[] = { "x", NULL };
@@ -394,10 +382,10 @@ static int serve_failures(struct mu_conn *conn, void *state)
 
 	(void)state;
 	spawn_nothing(conn, "/", NULL, MU_NULL);
-	files = count_files();
+	files = open_files();
 	for (int i = 0; i < 20; i++)
 		spawn_nothing(conn, "/nonexistent", NULL, MU_PIPE);
-	more = count_files() - files;
+	more = open_files() - files;
 	mu_printf(conn, "%s %s %s %s\n", spawn_nothing(conn, "/nonexistent", NULL, MU_PIPE),
 		  spawn_nothing(conn, "/usr", NULL, MU_NULL),
 		  spawn_nothing(conn, "/bin/cat", "/nonexistent", MU_NULL),
@@ -428,7 +416,7 @@ static int serve_many(struct mu_conn *conn, void *state)
 	if (mu_readline(conn, &line) <= 0)
 		return MU_DONE;
 	if (*line == 'c') {
-		mu_printf(conn, "%d more, %s\n", count_files() - files_at_first,
+		mu_printf(conn, "%d more, %s\n", open_files() - files_at_first,
 			  waitpid(-1, NULL, WNOHANG) < 0 ? strerrorname_np(errno) : "a child");
 		return MU_DONE;
 	}
@@ -449,7 +437,7 @@ static int start_many(struct mu_worker *worker, const void *config, void **state
 	(void)worker;
 	(void)config;
 	(void)state;
-	files_at_first = count_files() + 1; /* the client that asks */
+	files_at_first = open_files() + 1; /* the client that asks */
 	return 0;
 }
 

@@ -14,7 +14,6 @@
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <bsd/unistd.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -111,17 +110,6 @@ static void do_connect(struct mu_conn *conn, const char *address, int64_t ms)
 		mu_printf(conn, "%.*s %s after %d\n", (int)n - 1, line, peer,
 			  (int)(clock_ms() - began));
 	mu_close(other);
-}
-
-static int open_files(void)
-{
-	DIR *list = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(list))
-		n++;
-	closedir(list);
-	return n;
 }
 
 struct two {

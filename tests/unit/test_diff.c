@@ -550,7 +550,7 @@ START_TEST(a_file_that_a_command_names_is_a_change)
 	static const char text[] =
 		"service a { listen *:80; handler run { run /bin/sh -c /srv/script } }";
 	static const char rooted[] =
-		"service a { listen *:80; chroot /root; handler run { run sh /srv/script } }";
+		"service a { listen *:80; chroot /cage; handler run { run sh /srv/script } }";
 	struct config *old = load(text);
 
 	ck_assert_uint_eq(old->service[0]->files, 2);
@@ -563,7 +563,7 @@ START_TEST(a_file_that_a_command_names_is_a_change)
 	/* What is run is run below the root. */
 	old = load(rooted);
 	ck_assert_uint_eq(old->service[0]->files, 1);
-	ck_assert_str_eq(old->service[0]->file[0].path, "/root/srv/script");
+	ck_assert_str_eq(old->service[0]->file[0].path, "/cage/srv/script");
 	expect_plan(old, load(rooted), "nothing changes\n");
 }
 END_TEST

@@ -8,7 +8,6 @@
 
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -57,17 +56,6 @@ static char hosts_path[128], resolv_path[128];
 static struct fake_dns dns;
 static struct names *names;
 static int epoll;
-
-static int open_files(void)
-{
-	DIR *list = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(list))
-		n++;
-	closedir(list);
-	return n;
-}
 
 static struct names *make(const char *servers, int timeout_ms)
 {

@@ -108,6 +108,21 @@ START_TEST(defaults_are_read_also_those_of_blocks_in_lists)
 }
 END_TEST
 
+START_TEST(a_range_without_a_max_is_for_lines_alone)
+{
+	struct mu_directive table[] = { { "x", MU_LINES, 0, .min = 2 }, { NULL } };
+	struct mu_module module = module_of(table, 16);
+
+	expect(&module, NULL);
+	table[0].type = MU_INT;
+	expect(&module, "its directive `x` has a min above its max");
+	table[0].max = INT64_MAX;
+	expect(&module, NULL);
+	table[0].min = table[0].max = 0;
+	expect(&module, NULL);
+}
+END_TEST
+
 START_TEST(a_table_needs_an_end)
 {
 	static struct mu_directive table[2000];
@@ -133,6 +148,7 @@ int main(void)
 	tcase_add_test(tcase, lists_may_hold_themselves_and_blocks_may_not);
 	tcase_add_test(tcase, a_block_within_a_list_is_measured_by_the_lists_struct);
 	tcase_add_test(tcase, defaults_are_read_also_those_of_blocks_in_lists);
+	tcase_add_test(tcase, a_range_without_a_max_is_for_lines_alone);
 	tcase_add_test(tcase, a_table_needs_an_end);
 	return unit_main("table", tcase);
 }

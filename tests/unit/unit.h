@@ -6,6 +6,7 @@
 #include "autoconf.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,18 @@ static inline bool skipped_under_valgrind(const char *what)
 	if (RUNNING_ON_VALGRIND)
 		fprintf(stderr, "skipped: valgrind has %s of its own\n", what);
 	return RUNNING_ON_VALGRIND;
+}
+
+/* How many descriptors this process has open, and a constant. */
+static inline int open_files(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (readdir(folder))
+		n++;
+	closedir(folder);
+	return n;
 }
 
 /* Runs all tests of the case; the exit status is what automake wants. */
