@@ -482,7 +482,10 @@ struct mu_child *mu_spawn(struct mu_conn *conn, const struct mu_command *command
  */
 int mu_wait_child(struct mu_conn *conn, struct mu_child *child, int64_t milliseconds,
 		  int *status_r);
-/* Sends a signal: to the child, or to its process group. Nothing once mu_wait_child said 1. Does not yield. */
+/*
+ * Sends a signal: to the child, or to its process group. Nothing once mu_wait_child said 1. A group that was sent
+ * SIGTERM is killed as soon as the child itself has ended. Does not yield.
+ */
 void mu_signal_child(struct mu_child *child, int signal, bool group);
 
 /*

@@ -132,10 +132,16 @@ static void close_connections(struct child *child)
 /* Whether it has ended; then it is no zombie any more, and its last lines are logged. */
 static bool reap(struct child *child)
 {
+	siginfo_t info = { .si_pid = 0 };
 	pid_t pid;
 
 	if (!child->runs)
 		return true;
+	/* As long as it has not been waited for the number of its group is its own. */
+	if (child->is_told &&
+	    waitid(P_PID, (id_t)child->seen.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    info.si_pid)
+		kill(-child->seen.pid, SIGKILL);
 	do
 		pid = waitpid(child->seen.pid, &child->status, WNOHANG);
 	while (pid < 0 && errno == EINTR);
@@ -267,7 +273,7 @@ int mu_wait_child(struct mu_conn *conn, struct mu_child *seen, int64_t ms, int *
 
 void mu_signal_child(struct mu_child *seen, int signal, bool group)
 {
-	const struct child *child = (const struct child *)seen;
+	struct child *child = (struct child *)seen;
 	int saved = errno;
 
 	/* It is unreaped, so the number is still its own, even if it has ended. */
@@ -275,6 +281,7 @@ void mu_signal_child(struct mu_child *seen, int signal, bool group)
 		return;
 	if (group)
 		kill(-seen->pid, signal);
+	child->is_told |= group && (signal == SIGTERM || signal == SIGKILL);
 	/* It may have left its group. */
 	if (!group || getpgid(seen->pid) != seen->pid)
 		kill(seen->pid, signal);

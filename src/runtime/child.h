@@ -17,6 +17,7 @@ struct child {
 	int pidfd;
 	int status;
 	bool runs;
+	bool is_told; /* to end, with its group: none of that may outlive it */
 };
 
 /*

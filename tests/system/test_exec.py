@@ -394,6 +394,31 @@ def time_limit_ends_a_program_that_ignores_it(case):
     assert server.workers() == [worker]
 
 
+# The shell dies of TERM at once, what it has started ignores it.
+WRAPPER = "(trap '' TERM; exec sleep 1000) & echo $$ $!; wait\n"
+
+
+@for_both_modes
+def time_limit_ends_what_a_wrapper_leaves_behind(case):
+    server, port, _ = shell(case, WRAPPER, block="kill-after 1min", extra="timeout { request 300ms }")
+    with connect(port) as sock:
+        pids = pids_of(sock, 2)
+        assert read_all(sock) == b""
+    server.wait_log(r"program: killed by SIGTERM$")
+    wait_for(lambda: not any(is_alive(pid) for pid in pids), "the end of the whole group")
+
+
+@for_both_modes
+def drain_limit_ends_what_a_wrapper_leaves_behind(case):
+    server, port, _ = shell(case, WRAPPER, block="kill-after 1s", extra="timeout { drain 2s }")
+    with connect(port) as sock:
+        pids = pids_of(sock, 2)
+        server.send_signal(signal.SIGTERM)
+        assert read_all(sock) == b""
+    server.wait_exit()
+    wait_for(lambda: not any(is_alive(pid) for pid in pids), "the end of the whole group")
+
+
 @test
 def time_limit_asks_first_and_wakes_who_is_stopped(case):
     server, port, _ = shell(case, "trap 'echo goodbye; exit 5' TERM; echo $$; kill -STOP $$\n",
