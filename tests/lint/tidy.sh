@@ -15,6 +15,6 @@ status=0
 # shellcheck disable=SC2016 # the inner shell expands it
 find src examples -name '*.c' | sort | AUTOCONF=$folder xargs -P "$(nproc)" -n 4 sh -c '
 	exec clang-tidy --quiet "$@" -- -std=gnu11 -D_GNU_SOURCE -Isrc -Iinclude -I"$AUTOCONF" \
-		"-DSYSCONFDIR=\"/etc\"" "-DLOCALSTATEDIR=\"/var\"" 2>&1' tidy >"$folder/found" || status=1
+		"-DSYSCONFDIR=\"/etc\"" "-DLOCALSTATEDIR=\"/var\"" "-DMODULEDIR=\"/usr/lib/musterd/modules\"" 2>&1' tidy >"$folder/found" || status=1
 grep -vE '^[0-9]+ warnings? (and [0-9]+ errors? )?generated\.$' "$folder/found" || true
 exit $status

@@ -107,9 +107,11 @@ def is_alive(pid):
 def title(pid):
     """What ps shows: the process's title or its arguments."""
     try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+        command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return ""
+    # Behind a title shorter than argv[0] libbsd writes a dot where argv[0] ended (setproctitle.c).
+    return (command.split(b"\0")[0] if command.startswith(b"musterd: ") else command.replace(b"\0", b" ")).decode().strip()
 
 
 def status_field(pid, name):

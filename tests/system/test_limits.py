@@ -182,13 +182,13 @@ def read_slowly(http, seconds):
 def the_header_limit_is_over_once_the_header_is_there(case):
     data = os.urandom(12_000_000)
     case.write("html/large", data)
-    server, port = www(case, "timeout { header 500ms; idle 60s }")
+    server, port = www(case, "timeout { header 1500ms; idle 60s }")
     for pieces in (["GET /large HTTP/1.1\r\nConnection: close\r\nHost: a\r\n\r\n"],
                    ["GET /large HT", "TP/1.1\r\nConnection: close\r\nHost: a\r\n\r\n"]):
         with Http(port) as http:
             for piece in pieces:
                 http.send(piece)
-            assert read_slowly(http, 2) == data
+            assert read_slowly(http, 3) == data
     server.stop()
 
 
