@@ -20,8 +20,8 @@ status=0
 
 check() { # FILE SED-COMMAND
 	sed -e "$2" -e "s|@pkgdatadir@/www|$src/etc/www|; s|/srv/[a-z.]*|$src/etc/www|; s|root www;|root $src/etc/www;|" \
-		-e "s|^user  *nobody|user $(id -un)|; s|www-data|$(id -un)|; s|\\(group  *\\)$(id -un)|\\1$(id -gn)|; s|owner root|owner $(id -un)|" \
-		-e "s|/var/log/musterd|$folder|; s|/etc/mime.types|$folder/mime.types|" "$1" >"$folder/test.conf"
+		-e "s|^user  *musterd|user $(id -un)|; s|www-data|$(id -un)|; s|\\(group  *\\)$(id -un)|\\1$(id -gn)|; s|owner root|owner $(id -un)|" \
+		-e "s|/var/log/musterd|$folder|; s|/run/musterd/control|$folder/control|; s|/etc/mime.types|$folder/mime.types|" "$1" >"$folder/test.conf"
 	"$musterd" -t -c "$folder/test.conf" >"$folder/out" 2>&1 || {
 		echo "$1:"
 		cat "$folder/out"
