@@ -113,7 +113,7 @@ START_TEST(links_that_stay_inside_are_followed)
 	make_link("sub/shortcut/../../a", "www/winding");
 	make_link("./sub//deep/", "www/untidy");
 	make_link("winding", "www/sub/../chain");
-	make_link("./sub/./..", "www/home");
+	make_link("./sub/./..", "www/top");
 	make_link("nobody", "www/dangling");
 	ck_assert_int_eq(look("link"), 'b');
 	ck_assert_int_eq(look("sub/back"), 'a');
@@ -123,8 +123,8 @@ START_TEST(links_that_stay_inside_are_followed)
 	ck_assert_int_eq(look("chain"), 'a');
 	ck_assert_int_eq(look("untidy/b"), 'b');
 	ck_assert_int_eq(look("untidy/"), 0);
-	ck_assert_int_eq(look("home"), 0);
-	ck_assert_int_eq(look("home/home/a"), 'a');
+	ck_assert_int_eq(look("top"), 0);
+	ck_assert_int_eq(look("top/top/a"), 'a');
 	ck_assert_int_eq(look("link/"), -ENOTDIR);
 	ck_assert_int_eq(look("link/x"), -ENOTDIR);
 	ck_assert_int_eq(look("dangling"), -ENOENT);
