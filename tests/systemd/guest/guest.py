@@ -131,13 +131,15 @@ class Journal:
         shown = run("journalctl", "-n", "0", "--show-cursor").stdout
         self.cursor = re.search(r"cursor: (\S+)", shown)[1]
 
-    def entries(self, *arguments):
+    def entries(self, priority=7):
+        """So important or more. Not filtered by journalctl, which would pass over the first after the cursor."""
         run("journalctl", "--sync")
-        lines = run("journalctl", "-u", self.unit, "-o", "json", f"--after-cursor={self.cursor}", *arguments).stdout
-        return [json.loads(line) for line in lines.splitlines()]
+        lines = run("journalctl", "-o", "json", f"--after-cursor={self.cursor}").stdout.splitlines()
+        return [entry for entry in map(json.loads, lines)
+                if self.unit in (entry.get("_SYSTEMD_UNIT"), entry.get("UNIT")) and int(entry["PRIORITY"]) <= priority]
 
-    def text(self, *arguments):
-        return "\n".join(str(entry["MESSAGE"]) for entry in self.entries(*arguments))
+    def text(self, priority=7):
+        return "\n".join(str(entry["MESSAGE"]) for entry in self.entries(priority))
 
     def wait(self, pattern, seconds=30):
         return wait_for(lambda: re.search(pattern, self.text()), f"{pattern!r} in the journal", seconds)
