@@ -6,10 +6,10 @@
 #include "autoconf.h"
 #endif
 
+#include "services/http/walk.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,48 +47,6 @@ static int open_beneath(int folder, const char *name)
 }
 #endif
 
-static int walk_beneath(int root, const char *name)
-{
-	char segment[NAME_MAX + 1];
-	int folder = root, fd = -1, saved;
-
-	for (;;) {
-		size_t len = strcspn(name, "/");
-		bool last = !name[len] || !name[len + 1];
-
-		if (len > NAME_MAX) {
-			fd = -1;
-			errno = ENAMETOOLONG;
-			break;
-		}
-		memcpy(segment, name, len);
-		segment[len] = '\0';
-		if (strcmp(segment, "..") == 0) {
-			fd = -1;
-			errno = EXDEV;
-			break;
-		}
-		if (last) {
-			/* A slash at the end asks for a folder. */
-			fd = openat(folder, len ? segment : ".",
-				    OPEN_FLAGS | O_NOFOLLOW | (name[len] ? O_DIRECTORY : 0));
-			break;
-		}
-		fd = openat(folder, segment, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
-			break;
-		if (folder != root)
-			close(folder);
-		folder = fd;
-		name += len + 1;
-	}
-	saved = errno;
-	if (folder != root)
-		close(folder);
-	errno = saved;
-	return fd;
-}
-
 static int open_folder(struct root *root)
 {
 	struct stat st;
@@ -115,7 +73,7 @@ int root_open(struct root *root, const char *path, bool follow_links)
 		return -1;
 	if (follow_links)
 		return 0;
-	/* ENOSYS: before Linux 5.6. EPERM: a container's seccomp filter that does not know it. */
+	/* ENOSYS: before Linux 5.6, or RestrictSUIDSGID= of systemd. EPERM: a container's seccomp filter. */
 	fd = open_beneath(root->fd, ".");
 	if (fd >= 0)
 		close(fd);
@@ -162,7 +120,7 @@ int root_open_file(const struct root *root, const char *name)
 	if (root->is_open)
 		return openat(root->fd, *name ? name : ".", OPEN_FLAGS);
 	if (root->by_hand)
-		return walk_beneath(root->fd, name);
+		return walk_beneath(root->fd, name, OPEN_FLAGS);
 	return open_beneath(root->fd, *name ? name : ".");
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The folder that a website serves. Files are opened below it and nowhere else: the kernel sees to
- * that (openat2 with RESOLVE_BENEATH), or where it cannot, a walk segment by segment that follows
- * no symbolic link at all. Takes names that path.c has cleaned, without the leading slash.
+ * that (openat2 with RESOLVE_BENEATH), or where it cannot, a walk by hand (walk.h). Takes names that path.c has cleaned, without the leading slash.
  */
 #ifndef SERVICES_HTTP_ROOT_H
 #define SERVICES_HTTP_ROOT_H
@@ -16,7 +15,7 @@ struct root {
 	const char *path; /* borrowed */
 	int fd;
 	bool follows; /* the path still leads here: root_refresh makes sense */
-	bool by_hand; /* no openat2 here: symbolic links are refused */
+	bool by_hand; /* no openat2 here */
 	bool is_open; /* symbolic links may lead out */
 	dev_t dev;
 	ino_t ino;
@@ -39,7 +38,7 @@ bool root_refresh(struct root *root, int64_t now);
 
 /*
  * Opens for reading, without ever waiting for a pipe or a device; "" is the folder itself.
- * Descriptor, or -1 with errno: EXDEV or ELOOP for a link that leads out (by hand: for any link).
+ * Descriptor, or -1 with errno: EXDEV for a link that leads out.
  */
 int root_open_file(const struct root *root, const char *name);
 /* What the name stands for now. Good for comparing with what was opened, for nothing else. */

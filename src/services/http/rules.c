@@ -162,10 +162,6 @@ static int open_root(struct rules *rules, struct site_root *root)
 			return -1;
 		}
 		root->is_open[follow] = true;
-		if (root->root[follow].by_hand)
-			mu_worker_log(rules->worker, MU_NOTICE,
-				      "no openat2 here: symbolic links below %s are not followed",
-				      root->path);
 	}
 	return 0;
 }
