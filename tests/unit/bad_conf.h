@@ -215,14 +215,17 @@ static const struct bad_conf bad_confs[] = {
 	{ SERVICE("chroot /dev/null"), 2, 8, "chroot `/dev/null`: is not a folder" },
 
 	/* users */
-	{ SERVICE("user no-such-user"), 2, 6, "user `no-such-user`: there is no such user" },
-	{ "user no-such-user\n" SERVICE(""), 1, 6, "user `no-such-user`: there is no such user" },
+	{ SERVICE("user no-such-user"), 2, 6,
+	  "user `no-such-user`: there is no such user (useradd --system makes one)" },
+	{ "user no-such-user\n" SERVICE(""), 1, 6,
+	  "user `no-such-user`: there is no such user (useradd --system makes one)" },
 	{ SERVICE("group no-such-group"), 2, 7, "group `no-such-group`: there is no such group" },
 	{ SERVICE("user 4123456"), 2, 6,
 	  "user `4123456`: this number is no known user: give a `group` too" },
-	{ SERVICE("user 4294967295"), 2, 6, "user `4294967295`: there is no such user" },
+	{ SERVICE("user 4294967295"), 2, 6,
+	  "user `4294967295`: there is no such user (useradd --system makes one)" },
 	{ SERVICE("socket { owner no-such-user }"), 2, 16,
-	  "owner `no-such-user`: there is no such user" },
+	  "owner `no-such-user`: there is no such user (useradd --system makes one)" },
 	{ SERVICE("socket { group no-such-group }"), 2, 16,
 	  "group `no-such-group`: there is no such group" },
 

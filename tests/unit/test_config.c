@@ -692,14 +692,14 @@ static void expect_control_path(const char *text, const char *expected, int erro
 
 START_TEST(the_control_path_means_what_it_means_in_a_load)
 {
-	struct config *config = load("control { mode 600; path run/ctl }\n"
+	struct config *config = load("control { mode 600; path run/ours/ctl }\n"
 				     "service a { listen *:7001; handler echo }");
 	char *path;
 
-	ck_assert_ptr_null(config); /* There is no folder run. */
+	ck_assert_ptr_null(config); /* There is no folder run; the master makes ours. */
 	make_folder("run");
 	conf_errors_cleanup(&errors);
-	config = load("control { mode 600; path run/ctl }\n"
+	config = load("control { mode 600; path run/ours/ctl }\n"
 		      "service a { listen *:7001; handler echo }");
 	expect_no_errors(config);
 	path = config_control_path(config->path);
