@@ -374,6 +374,30 @@ def a_musterd_with_another_pid_file_is_left_alone(script):
     script.run("restart")
     script.run("stop")
     assert is_alive(pid) and int((script.root / other).read_text()) == pid and serves(port)
+    # Nor is it ended when ours died and the numbers mixed up: it bears the right name, and does not hold our file.
+    os.kill(script.start(), signal.SIGKILL)
+    wait_for(lambda: refuses(script.port), "the end of the master and its workers")
+    (script.root / PIDFILE).write_text(f"{pid}\n")
+    script.run("status", script.DEAD)
+    script.run("reload", script.NOT_RUNNING)
+    script.run("restart")
+    assert serves(script.port)
+    script.run("stop")
+    assert is_alive(pid) and serves(port)
+
+
+@for_both
+def a_program_that_was_renamed_is_recognised(script):
+    """As by who keeps the old version when he installs another."""
+    pid = script.start()
+    os.rename(script.root / DAEMON, script.root / (DAEMON + ".old"))
+    shutil.copy2(MUSTERD, script.root / DAEMON)
+    script.run("status", 0)
+    assert script.STARTED in script.run("start", 0)
+    assert script.pid() == pid
+    script.run("reload", 0)
+    script.run("stop")
+    assert not is_alive(pid)
 
 
 @for_both
