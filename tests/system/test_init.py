@@ -113,7 +113,7 @@ class OpenRc(Script):
             raise Skip("there is no openrc-run (Debian: apt-get download openrc librc1 libeinfo1, dpkg -x each into "
                        "one folder, and that folder's sbin in PATH)")
         over = pathlib.Path(program).resolve().parents[1]
-        super().__init__(case, over=over if (over / "lib/rc").is_dir() and over != pathlib.Path("/usr") else None)
+        super().__init__(case, over=over if over not in (pathlib.Path("/"), pathlib.Path("/usr")) else None)
         # As on a system that OpenRC has booted into its default runlevel, with a network.
         for folder in ("etc/conf.d", "etc/insserv.conf.d", "etc/runlevels/default", *(f"run/openrc/{state}" for state in (
                 "daemons", "exclusive", "failed", "hotplugged", "inactive", "options", "scheduled", "started", "starting",
@@ -597,6 +597,8 @@ def openrc_describes_the_commands(case):
 def openrc_runs_the_script_of_sysv(case):
     """On Debian OpenRC boots with the scripts of the packages."""
     script = OpenRc(case)
+    if not script.root.has("/lib/rc/bin/lsb2rcconf"):
+        case.skip("this OpenRC does not read the headers of the LSB")
     script.install("musterd", script.text(Sysv.source))
     script.root.run("/sbin/openrc-run", "/etc/init.d/musterd", "start")
     pid = script.pid()
