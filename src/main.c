@@ -3,6 +3,7 @@
 #include "autoconf.h"
 #include "client/client.h"
 #include "config/config.h"
+#include "config/reference.h"
 #include "config/try.h"
 #include "master/master.h"
 #include "master/program.h"
@@ -33,6 +34,7 @@ static const char usage[] =
 	"  -T, --print          print the effective configuration, each value with its origin\n"
 	"  -d, --daemon         go into the background; exit when ready, or when that failed\n"
 	"  -p, --pidfile FILE   write the process id there, whatever the configuration says\n"
+	"      --directives     print a line for each directive that a configuration can have\n"
 	"  -V, --version        print the version\n"
 	"  -h, --help           print this\n"
 	"These ask the running master, wait for what comes of it, print that, and exit with 0,\n"
@@ -47,10 +49,11 @@ static const char usage[] =
 	"      --pause SERVICE, --resume SERVICE   accept no connections for now; again\n"
 	"  -s, --socket FILE    its control socket, if not as the configuration says\n";
 
-/* Options without a letter: what an upgrade runs us with, not for people; and questions to a running master. */
+/* Options without a letter: what an upgrade runs us with, not for people; and, last, questions to a running master. */
 enum {
 	ADOPT_STATE = 256,
 	CHECK_STATE,
+	DIRECTIVES,
 	ASK_STATUS,
 	ASK_PLAN,
 	ASK_RELOAD,
@@ -69,6 +72,7 @@ static const struct option long_options[] = {
 	{ "daemon", no_argument, NULL, 'd' },
 	{ "pidfile", required_argument, NULL, 'p' },
 	{ "socket", required_argument, NULL, 's' },
+	{ "directives", no_argument, NULL, DIRECTIVES },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "status", no_argument, NULL, ASK_STATUS },
@@ -127,6 +131,14 @@ static int say_valid(const struct config *config)
 {
 	(void)config;
 	return EX_OK;
+}
+
+static int print_directives(void)
+{
+	if (reference_print(builtin_modules, stdout) == 0)
+		return flush(stdout);
+	perror("musterd");
+	return EX_OSERR;
 }
 
 static int check(const char *path)
@@ -284,6 +296,8 @@ static int perform(struct arguments *arguments)
 		return check(arguments->master.conf_path);
 	case 'T':
 		return config_try(arguments->master.conf_path, builtin_modules, print, stderr);
+	case DIRECTIVES:
+		return print_directives();
 	case 'V':
 		printf("musterd " PACKAGE_VERSION "\n");
 		break;

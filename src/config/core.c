@@ -65,15 +65,16 @@ static const struct mu_directive service_directives[] = {
 	{ "backlog", MU_INT, SERVICE(backlog), "4096", 1, BACKLOG_MAX,
 	  .help = "connections that may wait to be accepted" },
 	{ "socket", MU_BLOCK, SERVICE(socket), .block = socket_directives,
-	  .help = "permissions of Unix sockets" },
+	  .help = "who may connect to Unix sockets" },
 	{ "handler", (enum mu_type)CONF_HANDLER, SERVICE(handler), .required = true,
 	  .help = "handler NAME { ... } says what serves a connection" },
 	{ "workers", (enum mu_type)CONF_COUNT, SERVICE(workers), "auto", 0, WORKERS_MAX,
 	  .help = "processes: N, N..M by need, or auto, one for each CPU" },
 	{ "spare", (enum mu_type)CONF_RANGE, SERVICE(spare), NULL, 0, WORKERS_MAX,
-	  .help = "idle workers to keep: N..M, where `workers` is a range" },
+	  .help = "idle workers to keep where `workers` is a range; not said: 1..4, or 0..4 on "
+		  "demand" },
 	{ "connections", MU_INT, SERVICE(connections), NULL, 1, CONNECTIONS_MAX,
-	  .help = "connections that one worker holds at once" },
+	  .help = "connections that one worker holds at once; not said: as the handler wants" },
 	{ "overflow", MU_ENUM, SERVICE(overflow), "wait", .words = "wait|refuse",
 	  .help = "what happens to clients while all workers are busy" },
 	{ "max-requests", MU_INT, SERVICE(max_requests), "0", 0, INT64_C(1) << 40,
@@ -110,8 +111,10 @@ static const struct mu_directive control_directives[] = {
 };
 
 const struct mu_directive core_directives[] = {
-	{ "user", MU_STRING, TOP(user), .help = "for services that do not say otherwise" },
-	{ "group", MU_STRING, TOP(group), .help = "for services that do not say otherwise" },
+	{ "user", MU_STRING, TOP(user),
+	  .help = "user of the workers of services that do not say otherwise" },
+	{ "group", MU_STRING, TOP(group),
+	  .help = "group of the workers of services that do not say otherwise" },
 	{ "log", (enum mu_type)CONF_LOG, TOP(log), "stderr info",
 	  .help = "stderr, syslog, syslog:FACILITY or a file; then error ... debug" },
 	{ "pidfile", MU_PATH, TOP(pidfile), .help = "file that holds the master's process number" },
@@ -120,7 +123,8 @@ const struct mu_directive core_directives[] = {
 	{ "shutdown-delay", MU_TIME, TOP(shutdown_delay), "0", 0, TIME_MAX,
 	  .help = "how long to serve on, not ready any more, before a graceful stop" },
 	{ "service", (enum mu_type)CONF_ITEMS, TOP(services), .block = service_directives,
-	  .block_size = sizeof(struct core_service), .help = "service NAME { ... }" },
+	  .block_size = sizeof(struct core_service),
+	  .help = "what is offered: listeners, a handler, a pool of workers" },
 	{ NULL },
 };
 

@@ -110,6 +110,8 @@ struct schema_type {
 	bool (*is_unset)(const struct mu_directive *directive, const void *field);
 	/* Adds to the comment behind the value. May be NULL. */
 	void (*note)(const void *field, FILE *out);
+	/* How a value is written, for people: what is to be replaced in capitals. NULL: MU_ENUM, which has its words. */
+	const char *value;
 	bool repeats, has_block;
 };
 

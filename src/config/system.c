@@ -78,7 +78,7 @@ static int find_user(const char *user, uid_t *uid_r, const struct passwd **found
 	if (!*found_r && error && error != ENOENT && error != ESRCH)
 		return fail(reason_r, "cannot look up the user: %s", strerror(error));
 	if (!*found_r)
-		return fail(reason_r, "there is no such user");
+		return fail(reason_r, "there is no such user (useradd --system makes one)");
 	*uid_r = (*found_r)->pw_uid;
 	return 0;
 }
@@ -195,15 +195,21 @@ static int check_writable(const char *path, char *reason_r)
 	return check_folder(folder, reason_r);
 }
 
-/* A socket that is there is replaced if nobody listens behind it; the folder must take a new one. */
+/*
+ * A socket that is there is replaced if nobody listens behind it; the folder must take a new one. The master makes that
+ * folder when it is missing.
+ */
 static int check_socket(const char *path, char *reason_r)
 {
-	char folder[PATH_MAX];
+	char folder[PATH_MAX], above[PATH_MAX];
 	struct stat st;
 
 	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
 		return fail(reason_r, "there is a file that is no socket");
 	folder_of(path, folder, sizeof(folder));
+	folder_of(folder, above, sizeof(above));
+	if (stat(folder, &st) < 0 && errno == ENOENT && stat(above, &st) == 0)
+		return check_folder(above, reason_r);
 	return check_folder(folder, reason_r);
 }
 

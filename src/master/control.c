@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { ACCEPT_AGAIN_MS = 1000, ACCEPTS_AT_ONCE = 4, UNREAD_MAX = 64 << 10 };
@@ -518,6 +520,21 @@ static bool is_same_path(const struct control_socket *running, const char *path)
 	       strcmp(running->listener.address.u.un.sun_path, path) == 0;
 }
 
+/* As /run/musterd, which is gone after a boot. Whatever is wrong with it, bind(2) tells. */
+static void make_folder(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	char *slash;
+
+	strlcpy(folder, path, sizeof(folder));
+	slash = strrchr(folder, '/');
+	if (!slash || slash == folder)
+		return;
+	*slash = '\0';
+	if (mkdir(folder, 0755) == 0)
+		log_info("control: made the folder %s", folder);
+}
+
 int control_open(struct control_socket *new, const struct control_socket *running,
 		 const struct conf_control *conf, char **error_r)
 {
@@ -543,6 +560,7 @@ int control_open(struct control_socket *new, const struct control_socket *runnin
 		*error_r = strdup("it is no path of a socket");
 		return -1;
 	}
+	make_folder(conf->path);
 	return listener_bind(&new->listener, &address, &new->options, error_r);
 }
 

@@ -48,7 +48,12 @@ void process_look(struct process *process, pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd < 0) {
+		/* hidepid (ProtectProc=invisible) hides processes of other users from root without CAP_SYS_PTRACE. */
+		*process = (struct process){ .catches_trace = true };
+		return;
+	}
+	n = read(fd, text, sizeof(text) - 1);
 	fd_close(&fd);
 	text[n > 0 ? n : 0] = '\0';
 	process_parse(process, text);

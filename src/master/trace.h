@@ -25,7 +25,10 @@ struct process {
 
 /* From the text of /proc/PID/status; what is not there is 0. */
 void process_parse(struct process *process_r, const char *status);
-/* Of a child that is not reaped. What cannot be read is 0. */
+/*
+ * Of a worker that has been ready and is not reaped. Where it cannot be looked at it is taken to be as it was then: with
+ * a handler, and nobody tracing it.
+ */
 void process_look(struct process *process_r, pid_t pid);
 
 /*

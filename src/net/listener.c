@@ -204,22 +204,35 @@ out:
 	return result;
 }
 
+/* The mode first: of a file that has another owner only root with CAP_FOWNER could change it. */
+static int set_mode(int file, const struct stat *st, mode_t mode)
+{
+	char link[64];
+
+	if (st->st_uid != geteuid() && fchownat(file, "", geteuid(), (gid_t)-1, AT_EMPTY_PATH) < 0)
+		return -1;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", file);
+	return chmod(link, mode);
+}
+
 /* Owner and mode of the socket's file, held by an O_PATH descriptor so that it is that file. */
 static int set_access(int file, const struct listener_options *options)
 {
+	uid_t owner = options->owner;
 	struct stat st;
-	char link[64];
 
-	if (options->owner != (uid_t)-1 || options->group != (gid_t)-1)
-		if (fchownat(file, "", options->owner, options->group, AT_EMPTY_PATH) < 0)
-			return -1;
 	if (fstat(file, &st) < 0)
 		return -1;
-	if ((st.st_mode & 07777) == (options->mode & 0777))
-		return 0;
 	/* A default ACL of the folder overrules the umask, and a reload may ask for another mode. */
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", file);
-	return chmod(link, options->mode & 0777);
+	if ((st.st_mode & 07777) != (options->mode & 0777)) {
+		if (set_mode(file, &st, options->mode & 0777) < 0)
+			return -1;
+		if (owner == (uid_t)-1 && st.st_uid != geteuid())
+			owner = st.st_uid;
+	}
+	if (owner == (uid_t)-1 && options->group == (gid_t)-1)
+		return 0;
+	return fchownat(file, "", owner, options->group, AT_EMPTY_PATH);
 }
 
 static int fail_access(char **error_r, const struct address *address, int code)

@@ -32,7 +32,7 @@ static const struct mu_directive directives[] = {
 	{ "stderr", MU_ENUM, offsetof(struct exec_conf, errors_to), "log",
 	  .words = "log|client|null", .help = "where the program's standard error goes" },
 	{ "lookup", MU_BOOL, offsetof(struct exec_conf, lookup), "no",
-	  .help = "ask for the client's name" },
+	  .help = "asks the name servers for the client's name" },
 	{ "allow", MU_WORDS, offsetof(struct exec_conf, allow),
 	  .help = "who is admitted: addresses, networks, all, unix" },
 	{ "deny", MU_WORDS, offsetof(struct exec_conf, deny),

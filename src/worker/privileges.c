@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Beside the connections: standard ones, log, control, epoll, listeners, outputs; what a module keeps open. */
@@ -111,6 +113,25 @@ static int change_user(const struct conf_ids *ids)
 	return 0;
 }
 
+/*
+ * What a master that is not root has by its start (AmbientCapabilities= of systemd): workers are born with it, and what
+ * they execute would be. A change of user from root has taken all of it already.
+ */
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (geteuid() == 0)
+		return 0;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return failed("look at", "capabilities");
+	if (!(data[0].permitted | data[1].permitted | data[0].inheritable | data[1].inheritable))
+		return 0;
+	memset(data, 0, sizeof(data));
+	return syscall(SYS_capset, &header, data) < 0 ? failed("give up", "capabilities") : 0;
+}
+
 int privileges_drop(const struct service_conf *service)
 {
 	umask(service->umask);
@@ -119,6 +140,8 @@ int privileges_drop(const struct service_conf *service)
 	if (service->chroot && (chroot(service->chroot) < 0 || chdir("/") < 0))
 		return failed("change the root folder to", service->chroot);
 	if (service->ids.change && change_user(&service->ids) < 0)
+		return -1;
+	if (drop_capabilities() < 0)
 		return -1;
 	/* A change of user makes the kernel refuse core files: asked for, they are wanted. */
 	if (service->core > 0 || service->core == CONF_UNLIMITED)

@@ -2,7 +2,7 @@
 /*
  * What a worker gives up and is limited to, as its service's configuration says. In this order: limits
  * that may need privilege; (the module's prepare;) chroot; groups, group, user; the check that
- * there is no way back; no_new_privs; the limits that could be in the way of all that.
+ * there is no way back; capabilities of who is not root; no_new_privs; the limits that could be in the way of all that.
  */
 #ifndef WORKER_PRIVILEGES_H
 #define WORKER_PRIVILEGES_H

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Every configuration that is shipped is valid: musterd -t says so of it, with folders and users that this machine
 # has in the place of those that it may lack; and so are those in conf.d with all that they show in comments (# and
-# no space); and so are the services of the manual page, with a program and a user that this machine has. Runs in a
+# no space); and so are the services and handlers of the manual page, with a program and a user that this machine has. Runs in a
 # build folder.
 set -eu
 src=${srcdir:-$(dirname "$0")/../..}
@@ -20,8 +20,8 @@ status=0
 
 check() { # FILE SED-COMMAND
 	sed -e "$2" -e "s|@pkgdatadir@/www|$src/etc/www|; s|/srv/[a-z.]*|$src/etc/www|; s|root www;|root $src/etc/www;|" \
-		-e "s|^user  *nobody|user $(id -un)|; s|www-data|$(id -un)|; s|\\(group  *\\)$(id -un)|\\1$(id -gn)|; s|owner root|owner $(id -un)|" \
-		-e "s|/var/log/musterd|$folder|; s|/etc/mime.types|$folder/mime.types|" "$1" >"$folder/test.conf"
+		-e "s|^user  *musterd|user $(id -un)|; s|www-data|$(id -un)|; s|\\(group  *\\)$(id -un)|\\1$(id -gn)|; s|owner root|owner $(id -un)|" \
+		-e "s|/var/log/musterd|$folder|; s|/run/musterd/control|$folder/control|; s|/etc/mime.types|$folder/mime.types|" "$1" >"$folder/test.conf"
 	"$musterd" -t -c "$folder/test.conf" >"$folder/out" 2>&1 || {
 		echo "$1:"
 		cat "$folder/out"
@@ -42,6 +42,8 @@ awk -v folder="$folder" '
 	/^\.Bd -literal/ { text = ""; inside = 1; next }
 	/^\.Ed/ && inside {
 		inside = 0
+		if (text ~ /^handler /)
+			text = "service x {\nlisten 127.0.0.1:8080\n" text "}\n"
 		if (text !~ /(^|\n)service [a-z]+ [{]/)
 			next
 		file = sprintf("%s/manual-%d", folder, ++n)
@@ -50,7 +52,7 @@ awk -v folder="$folder" '
 	}
 	inside { gsub(/\\e/, "\\"); text = text $0 "\n" }' "$src/man/musterd.conf.5.in"
 for conf in "$folder"/manual-*; do
-	check "$conf" "$programs; s|group staff|group $(id -gn)|
+	check "$conf" "$programs; s|group staff|group $(id -gn)|; s|/srv/[a-z./]*|$src/etc/www|
 		s|^\([[:space:]]*user  *\)[a-z-]*\$|\1$(id -un)|"
 done
 printf 'service x { }\n' >"$folder/test.conf"

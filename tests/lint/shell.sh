@@ -8,7 +8,10 @@ command -v shellcheck >/dev/null || {
 	exit 77
 }
 # 1090, 1091: files of the installed system. 2034: variables that openrc-run reads.
-shellcheck quickstart .ci/run tests/summary tests/lint/*.sh
+shellcheck tests/systemd/run tests/systemd/boot
+shellcheck quickstart .ci/run tests/summary tests/packages tests/lint/*.sh debian/*.postinst debian/*.postrm debian/tests/serves \
+	debian/tests/module
+shellcheck completion/musterd
 shellcheck -e SC1090,SC1091 init/musterd.sysv.in
 shellcheck -s sh -e SC2034 init/musterd.openrc.in
 # Those that run where /bin/sh is busybox.

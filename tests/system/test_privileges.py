@@ -7,8 +7,9 @@ import grp
 import os
 import pathlib
 import re
+import shutil
 
-from harness import connect, has_sanitizers, main, nobody, read_exactly, status_field, test, wait_for
+from harness import MUSTERD, connect, has_sanitizers, main, nobody, read_exactly, status_field, test, wait_for
 
 
 def echoes(port):
@@ -42,6 +43,26 @@ def a_worker_becomes_its_user_for_good(case):
     assert groups <= set(os.getgrouplist(user.pw_name, user.pw_gid)), groups
     assert int(status_field(worker, "CapEff"), 16) == 0 and int(status_field(worker, "CapPrm"), 16) == 0
     assert status_field(server.pid, "Uid").split()[1] == "0", "the master changed too"
+    assert echoes(port)
+
+
+@test
+def what_a_master_without_root_may_do_its_workers_may_not(case):
+    """As under systemd with User= and AmbientCapabilities=CAP_NET_BIND_SERVICE."""
+    case.need_root()
+    user = nobody()
+    if not shutil.which("setpriv"):
+        case.skip("needs setpriv")
+    text, port = case.service("echo", workers=1)
+    case.folder.chmod(0o755)
+    server = case.server(text, command=[
+        "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups",
+        "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service",
+        MUSTERD, "-c", str(case.folder / "musterd.conf")])
+    worker = server.wait_workers(1)[0]
+    assert int(status_field(server.pid, "CapEff"), 16) == 1 << 10
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert int(status_field(worker, name), 16) == 0, name
     assert echoes(port)
 
 

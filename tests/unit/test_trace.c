@@ -44,8 +44,10 @@ START_TEST(a_process_is_looked_at)
 	signal(SIGUSR2, handler);
 	process_look(&process, getpid());
 	ck_assert(process.catches_trace);
+	/* As behind hidepid. */
 	process_look(&process, 0);
-	ck_assert(!process.catches_trace);
+	ck_assert(process.catches_trace);
+	ck_assert_int_eq(process.tracer, 0);
 }
 END_TEST
 

@@ -14,7 +14,7 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
 const struct mu_directive program_directives[] = {
 	COMMAND_DIRECTIVES(struct program_conf, command),
 	{ "ready", MU_LINES, AT(ready), .max = 2,
-	  .help = "when it serves: notify, on-start, or after TIME" },
+	  .help = "when it serves: notify (where nothing is said), on-start, or after TIME" },
 	{ "watchdog", MU_TIME, AT(watchdog_ms), "0", 0, DAY_MS,
 	  .help = "it must give a sign of life (WATCHDOG=1) so often; 0: need not" },
 	{ "stop-signal", MU_STRING, AT(stop_signal), "TERM",
