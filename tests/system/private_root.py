@@ -3,7 +3,7 @@
 test, programs and libraries are the machine's. It is entered in a mount namespace (and as an ordinary user in a user
 namespace, as its root), so nothing of it is seen outside and nothing of the machine can be changed by its paths.
 
-Packages that are unpacked somewhere can be laid over the machine's /bin, /sbin and /lib. The kernel's process ids are
+Packages that are unpacked somewhere can be laid over the machine's /bin, /sbin, /lib and /usr. The kernel's process ids are
 shared: processes that a test starts here are found, and ended, as any others.
 """
 
@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 
-from harness import deadline, is_alive, title, wait_for
+from harness import deadline, is_alive, wait_for
 from tools import tool
 
 # What dynamic linking, user names and Debian's alternatives (awk) need.
@@ -127,8 +127,7 @@ class PrivateRoot:
                 shutil.copyfile(f"/etc/{name}", self.path / "etc" / name)
         for name in LINKED:
             (self.path / "etc" / name).symlink_to(f"/host/etc/{name}")
-        (self.path / "usr").symlink_to("/host/usr")
-        for name in ("bin", "sbin", "lib", "lib64"):
+        for name in ("bin", "sbin", "lib", "lib64", "usr"):
             machine = pathlib.Path("/") / name
             hidden = tuple(path for path in without if path.startswith(name + "/"))
             if over and (over / name).is_dir() or hidden:
@@ -163,6 +162,11 @@ class PrivateRoot:
         """Runs it to its end; what it said."""
         return self.begin(*command).end(status, seconds)
 
+    def has(self, name):
+        command = self.begin("test", "-e", name)
+        command.end(None)
+        return command.status == 0
+
     def stop_at_end(self, pidfile):
         """The daemon of this pid file is ended with the test, if it is there then."""
         def stop():
@@ -170,8 +174,10 @@ class PrivateRoot:
                 pid = int((self / pidfile).read_text())
             except (FileNotFoundError, ValueError):
                 return
-            if is_alive(pid) and title(pid).startswith("musterd: master"):
-                os.kill(pid, signal.SIGTERM)
-                os.kill(pid, signal.SIGCONT)
-                wait_for(lambda: not is_alive(pid), f"the end of the daemon {pid}")
+            # Not by its title: in the midst of an upgrade it has none.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if is_alive(pid) and pathlib.Path(f"/proc/{pid}/comm").read_text() == "musterd\n":
+                    os.kill(pid, signal.SIGTERM)
+                    os.kill(pid, signal.SIGCONT)
+                    wait_for(lambda: not is_alive(pid), f"the end of the daemon {pid}")
         self.case.defer(stop)
