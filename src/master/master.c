@@ -39,6 +39,7 @@ static int master_init(struct master *master, const struct master_options *optio
 	stop_init(master);
 	control_init(master);
 	upgrade_init(master);
+	notify_init(master);
 	if (loop_init(&master->loop) < 0 || signals_init(master) < 0 ||
 	    listeners_init(&master->listeners, &master->systemd) < 0)
 		return -1;
@@ -86,25 +87,6 @@ static void pool_left(struct master *master, struct pool *pool)
 	pool_free(pool);
 }
 
-void notify_status(const struct master *master, bool ready)
-{
-	size_t services = master->config ? master->config->services : 0;
-	const struct pool *pool;
-	char degraded[256] = "", prefix[64] = "";
-
-	TAILQ_FOREACH (pool, &master->pools, link) {
-		if (pool->phase != POOL_SERVING || !pool->degraded)
-			continue;
-		strlcat(degraded, degraded[0] ? ", " : "; degraded: ", sizeof(degraded));
-		strlcat(degraded, pool->service->name, sizeof(degraded));
-	}
-	if (ready)
-		snprintf(prefix, sizeof(prefix), "READY=1\nMAINPID=%d\n", (int)getpid());
-	systemd_notify(&master->systemd, "%sSTATUS=Serving: %zu service%s, generation %u%s", prefix,
-		       services, plural((long)services),
-		       ready ? master->generation : master->serving, degraded);
-}
-
 /* After each turn: what follows from all that happened in it. True: there is more to do at once. */
 static bool settle(struct master *master)
 {
@@ -128,6 +110,7 @@ static void supervise(struct master *master)
 	if (master->resumed) {
 		/* A SIGCHLD may have got lost on the way; who died has not. */
 		reap_children(master);
+		listeners_store(&master->listeners);
 		upgrade_roll(master);
 	} else {
 		reload_request(master);
@@ -137,6 +120,7 @@ static void supervise(struct master *master)
 
 		if (stop_settle(master))
 			return;
+		notify_settle(master);
 		loop_turn(&master->loop, busy);
 	}
 }

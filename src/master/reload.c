@@ -54,6 +54,7 @@ static void begin(struct master *master)
 
 	reload->phase = RELOAD_CHECKING;
 	reload->began_at = master->loop.now;
+	reload->start = master->phase == MASTER_BOOTING;
 	reload->dry = !may_reload(master);
 	reload->roll = reload->next_roll;
 	if (reload->dry) {
@@ -73,12 +74,12 @@ static void begin(struct master *master)
 
 /* -------------------------------------------------------------------------- both outcomes ---- */
 
-/* For the status. Neither a plan nor the start is a reload. */
+/* For the status. */
 static void remember(struct master *master, bool ok, const char *text)
 {
 	struct reload *reload = &master->reload;
 
-	if (reload->dry || !master->serving)
+	if (reload->start)
 		return;
 	reload->last.at = master->loop.now;
 	reload->last.ok = ok;
@@ -90,7 +91,12 @@ void reload_finish(struct master *master, bool ok, const char *text)
 	struct reload *reload = &master->reload;
 	unsigned ticket = reload->ticket;
 
-	remember(master, ok, text);
+	if (!reload->dry) {
+		remember(master, ok, text);
+		/* Before who has asked is told: systemd may be waiting for both. */
+		if (master->phase == MASTER_RUNNING)
+			notify_status(master, true);
+	}
 	checker_stop(master);
 	deadline_clear(&master->loop.deadlines, &reload->bind);
 	fd_close(&reload->log_fd);
@@ -148,7 +154,6 @@ static void refuse(struct master *master, int exit_status, const char *reason)
 		return;
 	}
 	log_err("reload refused, the running configuration goes on: %s", reason);
-	systemd_notify(&master->systemd, "READY=1\nSTATUS=Reload refused: %s", reason);
 }
 
 void reload_refuse(struct master *master, int exit_status, const char *format, ...)
@@ -328,6 +333,8 @@ void reload_checked(struct master *master, const siginfo_t *info)
 	if (!make_plan(master) || !take_pidfile(master) || !open_log(master) ||
 	    !open_control(master))
 		return;
+	if (master->phase == MASTER_BOOTING)
+		listeners_drop_unnamed(&master->listeners, reload->config);
 	master->generation++;
 	make_pools(master);
 }

@@ -145,7 +145,6 @@ static void announce(struct master *master, bool first, int workers)
 		 master->generation, services, plural((long)services), workers, plural(workers),
 		 took);
 	log_notice("%s: %s", first ? "ready" : "reloaded", text);
-	notify_status(master, true);
 	if (asprintf(&answer, "%s\n%s", text, plan ? plan : "") < 0)
 		answer = NULL;
 	reload_finish(master, true, answer ? answer : text);
@@ -168,10 +167,11 @@ void reload_commit(struct master *master)
 	swap_pidfile(master);
 	control_commit(master, &reload->control);
 	workers = swap_pools(master);
+	listeners_store(&master->listeners);
 	master->config = config_ref(reload->config);
 	master->phase = MASTER_RUNNING;
-	announce(master, first, workers);
 	master->serving = master->generation;
+	announce(master, first, workers);
 	config_unref(old); /* the plan spoke of it */
 	if (first)
 		daemon_report(&master->daemon, 0);

@@ -50,6 +50,7 @@ struct reload {
 	enum reload_phase phase;
 	unsigned ticket;    /* of what is under way; 0: nobody asked */
 	bool dry;           /* only the plan is wanted */
+	bool start;         /* it is the first: nobody calls it a reload */
 	bool roll;          /* services that did not change get new workers too */
 	unsigned next;      /* the ticket of the reload that waits; 0: none does */
 	bool next_roll;     /* the next one is to roll */
@@ -66,6 +67,15 @@ struct reload {
 	struct reload_outcome last;
 };
 
+/* What systemd was told, and is to be told. */
+struct told {
+	struct deadline tick;   /* while something goes on that it waits for */
+	struct deadline status; /* the number of workers has changed */
+	struct deadline again;  /* it has not heard all of it yet */
+	int64_t pause;          /* until then, in ms */
+	char text[1024];        /* the last status of one that serves */
+};
+
 struct master {
 	const struct master_options *options;
 	char *conf_path; /* absolute */
@@ -79,6 +89,7 @@ struct master {
 	struct daemon daemon;
 	struct systemd systemd;
 	struct deadline watchdog;
+	struct told told;
 	struct pidfile pidfile;
 	struct control control;
 
@@ -103,11 +114,19 @@ struct master {
 int signals_init(struct master *master);
 void signals_cleanup(struct master *master);
 
+/* notify.c: what systemd is told. Without systemd all of it does nothing. */
+void notify_init(struct master *master);
 /*
- * master.c: tells systemd how the running configuration does: serving, and what is degraded. ready: and READY=1, for
- * the generation that begins to serve.
+ * How the running configuration does: what serves, what is degraded, whether the last reload was refused. ready: and
+ * READY=1, because a start or a reload is over.
  */
-void notify_status(const struct master *master, bool ready);
+void notify_status(struct master *master, bool ready);
+/* A worker was started, or has left: the status will say so. */
+void notify_workers(struct master *master);
+/* It goes down, which may take as long as our own limits say. */
+void notify_stopping(struct master *master);
+/* After each turn. */
+void notify_settle(struct master *master);
 
 /* reap.c: some of the children that ended, stopped or went on; more_to_reap: there may be others. */
 void reap_children(struct master *master);

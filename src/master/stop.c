@@ -20,7 +20,7 @@ bool is_stopping(const struct master *master)
 static bool is_last_call(const struct pool *pool)
 {
 	for (size_t i = 0; i < pool->listeners; i++) {
-		if (pool->listener[i]->socket.adopted)
+		if (listener_outlives_us(&pool->master->listeners, pool->listener[i]))
 			return false;
 	}
 	return true;
@@ -32,11 +32,12 @@ static void begin_drain(struct master *master)
 
 	deadline_clear(&master->loop.deadlines, &master->closed);
 	master->phase = MASTER_STOPPING;
-	systemd_notify(&master->systemd, "STOPPING=1\nSTATUS=Draining");
+	listeners_hold(&master->listeners);
 	TAILQ_FOREACH (pool, &master->pools, link) {
 		if (pool->phase == POOL_SERVING)
 			pool_drain(pool, is_last_call(pool), master->loop.now);
 	}
+	notify_stopping(master);
 }
 
 static void on_closed(void *owner, int64_t now)
@@ -56,12 +57,12 @@ static void begin_delay(struct master *master, int64_t delay)
 	master->phase = MASTER_CLOSING;
 	clock_text(delay, text);
 	log_notice("not ready any more; serving on for the shutdown delay of %s", text);
-	systemd_notify(&master->systemd, "STOPPING=1\nSTATUS=Stopping in %s", text);
 	TAILQ_FOREACH (pool, &master->pools, link) {
 		if (pool->phase == POOL_SERVING)
 			pool_tell(pool, RECORD_CLOSING);
 	}
 	deadline_set(&master->loop.deadlines, &master->closed, master->loop.now + delay);
+	notify_stopping(master);
 }
 
 void stop_init(struct master *master)
@@ -91,6 +92,7 @@ void stop_at_once(struct master *master, const char *because)
 
 	deadline_clear(&master->loop.deadlines, &master->closed);
 	master->phase = MASTER_STOPPING;
+	listeners_hold(&master->listeners);
 	/* Who accepts by itself may have started others, which only its worker can end: it has a moment for that. */
 	TAILQ_FOREACH (pool, &master->pools, link)
 		pool_kill(pool, service_is_tended(pool->service) ? SIGTERM : SIGKILL, because,

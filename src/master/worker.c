@@ -339,6 +339,7 @@ int worker_start(struct worker *worker, int64_t now)
 	worker->round = worker_policy(worker)->round;
 	worker->most = pool->service->connections;
 	expect_end(worker, now + pool->service->boot_ms);
+	notify_workers(pool->master);
 	log_debug("worker %s %d started (pid %d)", pool->service->name, worker->number,
 		  (int)worker->pid);
 	return 0;
@@ -419,4 +420,5 @@ void worker_clear(struct worker *worker)
 	free(worker->trace);
 	worker_init(worker, pool, worker->number);
 	pool->dirty = true;
+	notify_workers(pool->master);
 }

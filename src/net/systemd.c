@@ -13,15 +13,27 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { FIRST_FD = 3, NOTIFY_MAX = 4096 };
+enum {
+	FIRST_FD = 3,
+	NOTIFY_MAX = 4096,
+	UNSENT_MAX = 4096 /* systemd is deaf, and what we say is not worth more memory */
+};
+
+struct notice {
+	TAILQ_ENTRY(notice) link;
+	size_t len;
+	char text[];
+};
 
 /* Decimal digits only: strtoull would take blanks, signs and the rest of the line. */
 static int parse_number(const char *text, uint64_t max, uint64_t *number_r)
@@ -111,12 +123,60 @@ static int read_watchdog(struct systemd *systemd)
 	return 0;
 }
 
-bool systemd_notify(const struct systemd *systemd, const char *format, ...)
+/* 1: sent; 0: there is no room now; -1: it cannot be sent (logged). */
+static int try_send(const struct systemd *systemd, const char *text, size_t len, int fd)
+{
+	if (fd_send(systemd->notify, text, len, &fd, fd >= 0) == 0)
+		return 1;
+	if (errno == EAGAIN || errno == ENOBUFS)
+		return 0;
+	log_debug("systemd was not notified: %s", strerror(errno));
+	return -1;
+}
+
+static bool queue(struct systemd *systemd, const char *text, size_t len)
+{
+	struct notice *notice = NULL;
+
+	if (systemd->waiting < UNSENT_MAX)
+		notice = malloc(sizeof(*notice) + len);
+	if (!notice)
+		return false;
+	notice->len = len;
+	memcpy(notice->text, text, len);
+	TAILQ_INSERT_TAIL(&systemd->unsent, notice, link);
+	systemd->waiting++;
+	return true;
+}
+
+static void drop_first(struct systemd *systemd)
+{
+	struct notice *notice = TAILQ_FIRST(&systemd->unsent);
+
+	TAILQ_REMOVE(&systemd->unsent, notice, link);
+	systemd->waiting--;
+	free(notice);
+}
+
+bool systemd_flush(struct systemd *systemd)
+{
+	const struct notice *notice;
+
+	/* The analyser does not see that TAILQ_REMOVE changes what TAILQ_FIRST gives. */
+	while ((notice = TAILQ_FIRST(&systemd->unsent))) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+		if (try_send(systemd, notice->text, notice->len, -1) == 0)
+			return true;
+		drop_first(systemd);
+	}
+	return false;
+}
+
+bool systemd_notify(struct systemd *systemd, const char *format, ...)
 {
 	char message[NOTIFY_MAX];
 	va_list args;
-	ssize_t sent;
-	int len;
+	int len, sent;
 
 	if (systemd->notify < 0)
 		return false;
@@ -127,17 +187,93 @@ bool systemd_notify(const struct systemd *systemd, const char *format, ...)
 		log_debug("a notification of %d bytes is not sent", len);
 		return false;
 	}
-	do
-		sent = send(systemd->notify, message, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (sent < 0 && errno == EINTR);
-	if (sent != len)
-		log_debug("systemd was not notified: %s", strerror(errno));
-	return sent == len;
+	sent = systemd_flush(systemd) ? 0 : try_send(systemd, message, (size_t)len, -1);
+	return sent ? sent > 0 : queue(systemd, message, (size_t)len);
 }
 
-bool systemd_notify_reloading(const struct systemd *systemd)
+bool systemd_notify_reloading(struct systemd *systemd)
 {
 	return systemd_notify(systemd, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_us());
+}
+
+/* ---------------------------------------------------------------------- descriptors stored ---- */
+
+static void read_store(struct systemd *systemd)
+{
+	const char *text = getenv("FDSTORE");
+	uint64_t most;
+
+	systemd->store = -1;
+	if (text && parse_number(text, INT_MAX, &most) == 0)
+		systemd->store = (int64_t)most;
+	else if (text)
+		log_warning("FDSTORE=%s is not a number of descriptors", text);
+}
+
+static bool send_along(struct systemd *systemd, int fd, const char *text)
+{
+	return !systemd_flush(systemd) && try_send(systemd, text, strlen(text), fd) > 0;
+}
+
+/*
+ * Before systemd 254 nobody says whether anything is kept. So it is given one end of a pair: where that is not kept the
+ * other end sees a hang-up. Once we know, that end is closed, and systemd forgets what has hung up (hence no FDPOLL=0).
+ */
+static void begin_probe(struct systemd *systemd)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return;
+	if (send_along(systemd, ends[1], "FDSTORE=1\nFDNAME=" SYSTEMD_PROBE))
+		systemd->probe = ends[0];
+	else
+		fd_close(&ends[0]);
+	fd_close(&ends[1]);
+}
+
+/* It may be in a message that is not read yet: then we do not know. */
+static void look_at_probe(struct systemd *systemd)
+{
+	int unread = 0;
+	bool open;
+	char byte;
+
+	if (systemd->probe < 0 || ioctl(systemd->notify, SIOCOUTQ, &unread) < 0)
+		return;
+	open = recv(systemd->probe, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+	if (open && unread)
+		return;
+	systemd->store = open ? INT64_MAX : 0;
+	fd_close(&systemd->probe);
+}
+
+bool systemd_begin_store(struct systemd *systemd)
+{
+	if (systemd->notify < 0)
+		return false;
+	if (systemd->store < 0 && systemd->probe < 0)
+		begin_probe(systemd);
+	return systemd->store != 0;
+}
+
+bool systemd_store(struct systemd *systemd, int fd, const char *name)
+{
+	char text[NOTIFY_MAX];
+
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+	return systemd->notify >= 0 && send_along(systemd, fd, text);
+}
+
+void systemd_unstore(struct systemd *systemd, const char *name)
+{
+	systemd_notify(systemd, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+bool systemd_keeps(struct systemd *systemd)
+{
+	look_at_probe(systemd);
+	return systemd->notify >= 0 && systemd->store > 0;
 }
 
 /* ----------------------------------------------------------------------- passed sockets ---- */
@@ -204,7 +340,8 @@ int systemd_init(struct systemd *systemd)
 	int result;
 
 	memset(systemd, 0, sizeof(*systemd));
-	systemd->notify = -1;
+	systemd->notify = systemd->probe = -1;
+	TAILQ_INIT(&systemd->unsent);
 	result = read_listen(systemd);
 	/* What we start must not take the descriptors for its own. */
 	unsetenv("LISTEN_PID");
@@ -219,13 +356,18 @@ int systemd_init(struct systemd *systemd)
 		return -1;
 	}
 	open_notify(systemd);
+	read_store(systemd);
 	return 0;
 }
 
 void systemd_cleanup(struct systemd *systemd)
 {
+	while (!TAILQ_EMPTY(&systemd->unsent))
+		drop_first(systemd);
+	fd_close(&systemd->probe);
 	fd_close(&systemd->notify);
 	free(systemd->name);
 	memset(systemd, 0, sizeof(*systemd));
-	systemd->notify = -1;
+	systemd->notify = systemd->probe = -1;
+	TAILQ_INIT(&systemd->unsent);
 }

@@ -13,3 +13,7 @@ shellcheck quickstart .ci/run tests/summary tests/packages tests/lint/*.sh compl
 	debian/tests/serves debian/tests/module
 shellcheck -e SC1090,SC1091 init/musterd.sysv.in
 shellcheck -s sh -e SC2034 init/musterd.openrc.in
+# Those that run where /bin/sh is busybox.
+command -v busybox >/dev/null || exit 0
+busybox sh -n init/musterd.sysv.in
+busybox sh -n init/musterd.openrc.in

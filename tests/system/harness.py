@@ -297,12 +297,15 @@ class Http:
 class Server:
     """One start of the binary, in the foreground, with its log and its notifications."""
 
-    def __init__(self, case, conf, args=(), env=None, wait=True, cwd=None, **popen):
+    def __init__(self, case, conf, args=(), env=None, wait=True, cwd=None, notify=None, **popen):
+        """env: what is added to ours; None takes a variable out. notify: who hears what systemd would."""
         self.case = case
         self.conf = conf
         self.log_path = case.folder / f"server{len(case.servers)}.log"
-        self.notify = Notify()
-        environ = dict(os.environ, NOTIFY_SOCKET=self.notify.name, **(env or {}))
+        self.notify = notify or Notify()
+        # No descriptor is kept, where the test does not say otherwise.
+        environ = dict(os.environ, NOTIFY_SOCKET=self.notify.name, FDSTORE="0") | (env or {})
+        environ = {name: value for name, value in environ.items() if value is not None}
         for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID",
                      "JOURNAL_STREAM"):
             if name not in (env or {}):

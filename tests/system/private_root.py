@@ -7,12 +7,15 @@ Packages that are unpacked somewhere can be laid over the machine's /bin, /sbin 
 shared: processes that a test starts here are found, and ended, as any others.
 """
 
+import atexit
 import contextlib
+import functools
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 
 from harness import deadline, is_alive, title, wait_for
@@ -46,6 +49,18 @@ def _graft(ours, machine, host, over):
     for name in os.listdir(machine) if machine.is_dir() else ():
         if not os.path.lexists(ours / name):
             (ours / name).symlink_to(host / name)
+
+
+@functools.lru_cache(maxsize=None)
+def _grafted(name, over, without):
+    """The machine's folder /NAME with the files of over/NAME, less those of `without`: made once for all tests."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="musterd-graft-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.chmod(0o755)
+    _graft(folder / name, pathlib.Path("/") / name, pathlib.Path("/host") / name, over and over / name)
+    for path in without:
+        (folder / path).unlink()
+    return folder / name
 
 
 class Command:
@@ -115,12 +130,11 @@ class PrivateRoot:
         (self.path / "usr").symlink_to("/host/usr")
         for name in ("bin", "sbin", "lib", "lib64"):
             machine = pathlib.Path("/") / name
-            if over and (over / name).is_dir() or any(path.startswith(name + "/") for path in without):
-                _graft(self.path / name, machine, pathlib.Path("/host") / name, over and over / name)
-            elif machine.is_dir():
-                (self.path / name).symlink_to(pathlib.Path("/host") / name)
-        for name in without:
-            (self.path / name).unlink()
+            hidden = tuple(path for path in without if path.startswith(name + "/"))
+            if over and (over / name).is_dir() or hidden:
+                machine = _grafted(name, over, hidden)
+            if machine.is_dir():
+                (self.path / name).symlink_to(pathlib.Path("/host") / machine.relative_to("/"))
 
     def _enter(self):
         self.user = [] if os.geteuid() == 0 else ["-U"]

@@ -418,6 +418,21 @@ def what_cannot_be_printed_is_no_success(case):
     assert done.returncode == 74 and done.stderr, done
 
 
+@test
+def the_folder_of_the_socket_is_made_when_it_is_missing(case):
+    """As /run/musterd after a boot."""
+    text, _ = case.service("echo")
+    case.conf(with_control(text, "run/control"))
+    ask(case, "-t")
+    assert not (case.folder / "run").exists()
+    case.server(with_control(text, "run/control"))
+    assert stat.S_ISDIR((case.folder / "run").stat().st_mode)
+    assert ask(case, "--status").stdout.startswith("musterd ")
+    case.conf(with_control(text, "no/run/control"))
+    done = ask(case, "-t", status=78)
+    assert "its folder" in done.stderr and "No such file" in done.stderr, done.stderr
+
+
 # ---------------------------------------------------------------------------------- who may what
 
 def as_user(user, *groups):

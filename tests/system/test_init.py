@@ -39,14 +39,18 @@ class Script:
         self.root = PrivateRoot(case, **root)
         (self.root / SBIN).mkdir(parents=True)
         shutil.copy2(MUSTERD, self.root / DAEMON)
-        text = (TOP / self.source).read_text().replace("@sbindir@", SBIN).replace("@sysconfdir@", "/etc")
-        assert "@" not in re.sub(r'"\$@"', "", text), "a place that the Makefile substitutes and this test does not"
-        self.install("musterd", text)
+        self.install("musterd", self.text(self.source))
         (self.root / LOG).touch()
         (case.folder / "musterd.log").symlink_to(self.root / LOG)
         self.root.stop_at_end(PIDFILE)
         self.port = case.port()
         self.configure()
+
+    @staticmethod
+    def text(source):
+        text = (TOP / source).read_text().replace("@sbindir@", SBIN).replace("@sysconfdir@", "/etc")
+        assert not re.search(r"@\w+@", text), "a place that the Makefile substitutes and this test does not"
+        return text
 
     def install(self, name, text):
         path = self.root / "etc/init.d" / name
@@ -111,7 +115,7 @@ class OpenRc(Script):
         over = pathlib.Path(program).resolve().parents[1]
         super().__init__(case, over=over if (over / "lib/rc").is_dir() and over != pathlib.Path("/usr") else None)
         # As on a system that OpenRC has booted into its default runlevel, with a network.
-        for folder in ("etc/conf.d", "etc/runlevels/default", *(f"run/openrc/{state}" for state in (
+        for folder in ("etc/conf.d", "etc/insserv.conf.d", "etc/runlevels/default", *(f"run/openrc/{state}" for state in (
                 "daemons", "exclusive", "failed", "hotplugged", "inactive", "options", "scheduled", "started", "starting",
                 "stopping", "tmp", "wasinactive"))):
             (self.root / folder).mkdir(parents=True)
@@ -193,7 +197,7 @@ def a_restart_drains_a_client_first(script):
     restart.end(0)
     assert script.pid() != pid and not is_alive(pid)
     assert serves(script.port)
-    assert "killed" not in script.log() or "0 workers killed" in script.log()
+    assert "generation 1 has left" in script.log() and "0 connections cut, 0 workers killed" in script.log()
     script.run("status", 0)
 
 
@@ -529,13 +533,14 @@ def service_and_invoke_rc_d_work(case):
     """As packages and administrators of Debian call the script."""
     for name in ("service", "invoke-rc.d"):
         tool(name, "init-system-helpers")
-    if os.path.exists("/usr/sbin/policy-rc.d"):
-        case.skip("this machine has a policy-rc.d")
     tree = case.folder / "sysvinit"
     (tree / "sbin").mkdir(parents=True)
     (tree / "sbin/runlevel").write_text("#!/bin/sh\necho N 2\n")
     (tree / "sbin/runlevel").chmod(0o755)
     script = Sysv(case, over=tree)
+    # Images for containers forbid to start services: not in this root.
+    if os.path.exists("/usr/sbin/policy-rc.d"):
+        script.root.run("mount", "--bind", "/bin/true", "/usr/sbin/policy-rc.d")
     (script.root / "etc/rc2.d").mkdir()
     (script.root / "etc/rc2.d/S01musterd").symlink_to("../init.d/musterd")
     script.root.run("invoke-rc.d", "musterd", "start")
@@ -565,10 +570,24 @@ def openrc_describes_the_commands(case):
 
 
 @test
+def openrc_runs_the_script_of_sysv(case):
+    """On Debian OpenRC boots with the scripts of the packages."""
+    script = OpenRc(case)
+    script.install("musterd", script.text(Sysv.source))
+    script.root.run("/sbin/openrc-run", "/etc/init.d/musterd", "start")
+    pid = script.pid()
+    assert serves(script.port)
+    script.root.run("/sbin/openrc-run", "/etc/init.d/musterd", "restart")
+    assert script.pid() != pid and serves(script.port)
+    script.root.run("/sbin/openrc-run", "/etc/init.d/musterd", "stop")
+    assert refuses(script.port)
+
+
+@test
 def openrc_supervises(case):
     """supervisor=supervise-daemon: a master that dies is started again; reload and stop work as ever."""
     script = OpenRc(case)
-    (script.root / script.settings).write_text("supervisor=supervise-daemon\nrespawn_delay=0\n")
+    (script.root / script.settings).write_text("supervisor=supervise-daemon\nrespawn_delay=1\n")
     script.run("start")
     wait_for(lambda: (script.root / PIDFILE).exists() and not refuses(script.port), "the server")
     pid = script.pid()

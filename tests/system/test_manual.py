@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 
-from harness import TOP, Skip, main, test
+from harness import MUSTERD, TOP, Skip, main, test
 
+EX_IOERR = 74
 MACRO = re.compile(r"(?<!\S)(?:Ar|Cm|Dq|Dv|Ev|Fl|Ic|Li|Nm|No|Ns|Op|Oo|Oc|Pa|Pc|Po|Pq|Sq|Sx|Xr)(?!\S)")
 # Which blocks a section of musterd.conf(5) is about.
 SECTIONS = {
@@ -148,6 +149,13 @@ def the_list_at_a_glance_is_up_to_date(case):
     made = subprocess.run([awk, "-f", TOP / "man/directives.awk"], input=case.run("--directives", status=0).stdout,
                           capture_output=True, text=True, check=True).stdout
     assert made == manual("directives.mdoc"), "man/directives.mdoc is out of date: make update-directives"
+
+
+@test
+def a_list_that_could_not_be_written_is_no_success(case):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([MUSTERD, "--directives"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == EX_IOERR and "standard output" in done.stderr, (done.returncode, done.stderr)
 
 
 def options_of_help(text):

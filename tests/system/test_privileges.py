@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 
 from harness import MUSTERD, connect, has_sanitizers, main, nobody, read_exactly, status_field, test, wait_for
 
@@ -64,6 +65,26 @@ def what_a_master_without_root_may_do_its_workers_may_not(case):
     for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
         assert int(status_field(worker, name), 16) == 0, name
     assert echoes(port)
+
+
+@test
+def a_master_with_the_capabilities_of_the_unit_changes_a_socket_that_it_gave_away(case):
+    case.need_root()
+    user = nobody()
+    if not shutil.which("setpriv"):
+        case.skip("needs setpriv")
+    path = case.folder / "sock"
+    text, _ = case.service("echo", listen=f"unix:{path}", workers=1, extra=f"socket {{ mode 0600; owner {user.pw_name} }}")
+    unit = pathlib.Path(__file__, "../../../init/musterd.service.in").resolve().read_text()
+    wanted = re.search(r"^CapabilityBoundingSet=(.*)", unit, re.M)[1].split()
+    bounding = ",".join(["-all", *("+" + name.removeprefix("CAP_").lower() for name in wanted)])
+    server = case.server(text, command=["setpriv", f"--bounding-set={bounding}",
+                                        MUSTERD, "-c", str(case.folder / "musterd.conf")])
+    assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (user.pw_uid, 0o600)
+    case.conf(text.replace("mode 0600", "mode 0666"))
+    os.kill(server.pid, signal.SIGHUP)
+    server.wait_log("reloaded: ")
+    assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (user.pw_uid, 0o666)
 
 
 @test

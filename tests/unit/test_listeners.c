@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/listeners.h"
 
+#include "net/fdstore.h"
+
 #include "unit.h"
 
 #include <stdio.h>
@@ -9,7 +11,7 @@
 #include <unistd.h>
 
 static const struct listener_options options = { .backlog = 16 };
-static const struct systemd no_systemd = { .notify = -1 };
+static struct systemd no_systemd = { .notify = -1, .probe = -1 };
 
 static struct address any_port(void)
 {
@@ -114,7 +116,7 @@ END_TEST
 static int use_passed(const int fd[3])
 {
 	const char *name[] = { "web", "other", "web" };
-	struct systemd systemd = { .notify = -1, .fds = 3, .name = name };
+	struct systemd systemd = { .notify = -1, .probe = -1, .fds = 3, .name = name };
 	struct listeners listeners;
 	struct open_listener *first, *second;
 
@@ -165,6 +167,92 @@ START_TEST(passed_sockets_are_found_by_name_and_kept)
 }
 END_TEST
 
+/* The names under which the listeners went into the store, and they themselves, as they come back from it. */
+struct kept {
+	int fd[2];
+	char name[2][256];
+};
+
+/*
+ * In a process of its own, as above, where Check's own descriptors are lost: two that were stored come back, and
+ * one is not named any more.
+ */
+static int take_back(struct kept *kept)
+{
+	const char *name[] = { kept->name[0], kept->name[1] };
+	struct systemd systemd = { .notify = -1, .probe = -1, .fds = 2, .name = name };
+	struct conf_listen listen = { .kind = LISTEN_INET, .addresses = 1 };
+	struct service_conf service = { .listens = 1 };
+	struct service_conf *const services[] = { &service };
+	struct config config = { .services = 1 };
+	struct listeners listeners;
+	struct open_listener *first;
+	struct address address;
+	char *error;
+
+	for (int i = 0; i < 2; i++)
+		dup2(kept->fd[i], 20 + i);
+	for (int i = 0; i < 2; i++)
+		dup2(20 + i, SYSTEMD_FIRST_FD + i);
+	if (listeners_init(&listeners, &systemd) < 0 || listeners_count(&listeners) != 2)
+		return 1;
+	if (listeners_take_passed(&listeners, name[0], NULL))
+		return 2;
+	first = TAILQ_FIRST(&listeners.open);
+	address = first->socket.address;
+	if (first->systemd_name || first->socket.adopted || strcmp(first->stored, name[0]) != 0)
+		return 3;
+	listen.address = &address;
+	service.listen = &listen;
+	config.service = services;
+	listeners_drop_unnamed(&listeners, &config);
+	if (listeners_count(&listeners) != 1 || TAILQ_FIRST(&listeners.open) != first)
+		return 4;
+	if (listeners_take(&listeners, &address, &options, 1, &error) != first)
+		return 5;
+	/* A start that is given up leaves it where it is. */
+	listeners_release(&listeners, first);
+	if (listeners_count(&listeners) != 1 || !listener_outlives_us(&listeners, first))
+		return 6;
+	/* One that serves, and closes it, does not. */
+	if (listeners_take(&listeners, &address, &options, 1, &error) != first)
+		return 7;
+	listeners_store(&listeners);
+	if (listener_outlives_us(&listeners, first))
+		return 8;
+	listeners_release(&listeners, first);
+	if (listeners_count(&listeners) != 0)
+		return 9;
+	listeners_cleanup(&listeners);
+	return 0;
+}
+
+START_TEST(what_was_stored_comes_back_as_ours)
+{
+	struct listeners source;
+	struct address address = any_port();
+	struct kept kept;
+	char *error;
+	int status;
+	pid_t pid;
+
+	ck_assert_int_eq(listeners_init(&source, &no_systemd), 0);
+	for (int i = 0; i < 2; i++) {
+		struct open_listener *listener = take(&source, &address, 1);
+
+		ck_assert_int_eq(listener_listen(&listener->socket, &options, &error), 0);
+		kept.fd[i] = listener->socket.fd;
+		ck_assert_int_eq(fdstore_name(&listener->socket, kept.name[i]), 0);
+	}
+	pid = fork();
+	if (pid == 0)
+		_exit(take_back(&kept));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	listeners_cleanup(&source);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("listeners");
@@ -174,5 +262,6 @@ int main(void)
 	tcase_add_test(tcase, a_port_that_is_taken_is_an_error_and_leaves_nothing);
 	tcase_add_test(tcase, an_address_that_overlaps_one_of_ours_is_not_blamed_on_others);
 	tcase_add_test(tcase, passed_sockets_are_found_by_name_and_kept);
+	tcase_add_test(tcase, what_was_stored_comes_back_as_ours);
 	return unit_main("listeners", tcase);
 }

@@ -3,6 +3,7 @@
 #include "net/systemd.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 
 #include "unit.h"
@@ -21,7 +22,8 @@ static char folder[64], path[96];
 static void clear_environment(void)
 {
 	static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
-					     "LISTEN_PID",    "LISTEN_FDS",    "LISTEN_FDNAMES" };
+					     "LISTEN_PID",    "LISTEN_FDS",    "LISTEN_FDNAMES",
+					     "FDSTORE" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unsetenv(names[i]);
@@ -197,6 +199,125 @@ START_TEST(an_overlong_notification_is_not_sent_cut)
 	ck_assert_int_eq(recv(fd, text, sizeof(text), MSG_DONTWAIT), -1);
 	ck_assert_int_eq(errno, EAGAIN);
 	systemd_cleanup(&systemd);
+	close(fd);
+}
+END_TEST
+
+START_TEST(what_systemd_has_no_room_for_waits_in_order)
+{
+	int fd = receiver(path), sent = 0, seen = 0;
+	struct systemd systemd;
+	char text[64], wanted[64];
+
+	ck_assert_int_eq(systemd_init(&systemd), 0);
+	while (systemd.waiting < 3) {
+		ck_assert(systemd_notify(&systemd, "STATUS=%d", sent));
+		ck_assert_int_lt(++sent, 100000);
+	}
+	ck_assert(systemd_flush(&systemd));
+	while (seen < sent) {
+		ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+		if (n < 0) {
+			ck_assert_uint_gt(systemd.waiting, 0);
+			systemd_flush(&systemd);
+			continue;
+		}
+		text[n] = '\0';
+		snprintf(wanted, sizeof(wanted), "STATUS=%d", seen++);
+		ck_assert_str_eq(text, wanted);
+	}
+	ck_assert(!systemd_flush(&systemd));
+	ck_assert_uint_eq(systemd.waiting, 0);
+	systemd_cleanup(&systemd);
+	close(fd);
+}
+END_TEST
+
+/* The descriptor that came with the next datagram, which must be this one. */
+static int check_stored(int fd, const char *wanted)
+{
+	char text[256];
+	size_t nfds = 1;
+	int stored;
+	ssize_t n = fd_receive(fd, text, sizeof(text) - 1, &stored, &nfds);
+
+	ck_assert_int_gt(n, 0);
+	text[n] = '\0';
+	ck_assert_str_eq(text, wanted);
+	ck_assert_uint_eq(nfds, 1);
+	return stored;
+}
+
+START_TEST(a_descriptor_is_stored_and_removed)
+{
+	int fd = receiver(path), ends[2], stored;
+	struct systemd systemd;
+	char byte;
+
+	setenv("FDSTORE", "8", 1);
+	ck_assert_int_eq(systemd_init(&systemd), 0);
+	ck_assert_int_eq(systemd.store, 8);
+	ck_assert(systemd_begin_store(&systemd));
+	ck_assert(systemd_keeps(&systemd));
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert(systemd_store(&systemd, ends[1], "musterd-x"));
+	stored = check_stored(fd, "FDSTORE=1\nFDNAME=musterd-x\nFDPOLL=0");
+	ck_assert_int_eq(write(stored, "x", 1), 1);
+	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+	systemd_unstore(&systemd, "musterd-x");
+	check_datagram(fd, "FDSTOREREMOVE=1\nFDNAME=musterd-x");
+	close(stored);
+	close(ends[0]);
+	close(ends[1]);
+	systemd_cleanup(&systemd);
+	close(fd);
+}
+END_TEST
+
+START_TEST(no_store_is_asked_for_nothing)
+{
+	struct systemd systemd;
+	int fd;
+
+	ck_assert_int_eq(systemd_init(&systemd), 0);
+	ck_assert(!systemd_begin_store(&systemd) && !systemd_keeps(&systemd));
+	ck_assert(!systemd_store(&systemd, STDIN_FILENO, "musterd-x"));
+	fd = receiver(path);
+	setenv("FDSTORE", "0", 1);
+	ck_assert_int_eq(systemd_init(&systemd), 0);
+	ck_assert(!systemd_begin_store(&systemd) && !systemd_keeps(&systemd));
+	systemd_cleanup(&systemd);
+	/* What is no number says nothing. */
+	setenv("FDSTORE", "yes", 1);
+	ck_assert_int_eq(systemd_init(&systemd), 0);
+	ck_assert_int_eq(systemd.store, -1);
+	systemd_cleanup(&systemd);
+	close(fd);
+}
+END_TEST
+
+START_TEST(an_older_systemd_shows_whether_it_keeps)
+{
+	struct systemd systemd;
+	int fd = receiver(path), stored;
+
+	for (int keeps = 0; keeps <= 1; keeps++) {
+		ck_assert_int_eq(systemd_init(&systemd), 0);
+		ck_assert(systemd_begin_store(&systemd));
+		/* On its way: not known. */
+		ck_assert(!systemd_keeps(&systemd));
+		ck_assert_int_ge(systemd.probe, 0);
+		stored = check_stored(fd, "FDSTORE=1\nFDNAME=" SYSTEMD_PROBE);
+		if (!keeps)
+			close(stored);
+		ck_assert_int_eq(systemd_keeps(&systemd), keeps);
+		ck_assert_int_eq(systemd.probe, -1);
+		ck_assert_int_eq(systemd_begin_store(&systemd), keeps);
+		systemd_cleanup(&systemd);
+		if (keeps)
+			close(stored);
+	}
 	close(fd);
 }
 END_TEST
@@ -383,6 +504,10 @@ int main(void)
 	tcase_add_test(tcase, a_deaf_systemd_is_no_failure);
 	tcase_add_test(tcase, an_unusable_notify_socket_is_no_failure);
 	tcase_add_test(tcase, an_overlong_notification_is_not_sent_cut);
+	tcase_add_test(tcase, what_systemd_has_no_room_for_waits_in_order);
+	tcase_add_test(tcase, a_descriptor_is_stored_and_removed);
+	tcase_add_test(tcase, no_store_is_asked_for_nothing);
+	tcase_add_test(tcase, an_older_systemd_shows_whether_it_keeps);
 	tcase_add_test(tcase, the_watchdog_is_for_the_named_process);
 	tcase_add_test(tcase, a_wrong_watchdog_is_refused);
 	tcase_add_test(tcase, passed_descriptors_are_named_and_cloexec);
