@@ -4,6 +4,7 @@
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -19,7 +20,7 @@ prepare = as_shipped
 
 @test
 def the_status_says_what_it_does():
-    assert show("StatusText").startswith("Serving: 1 service, generation"), show("StatusText")
+    assert re.match("Serving: 1 service, .*generation 1$", show("StatusText")), show("StatusText")
     assert "Serving: 1 service" in systemctl("status", UNIT).stdout
 
 
@@ -222,11 +223,3 @@ def workers_are_who_the_configuration_says():
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
         assert f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}" in status and "CapEff:\t0000000000000000" in status
         assert "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status
-
-
-@test
-def symbolic_links_below_the_root_are_followed_under_the_unit():
-    link = PAGE.parent / "link.html"
-    link.unlink(missing_ok=True)
-    link.symlink_to(PAGE.name)
-    assert get("http://127.0.0.1/link.html") == PAGE.read_text()
