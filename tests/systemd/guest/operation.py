@@ -25,6 +25,15 @@ def the_status_says_what_it_does():
 
 
 @test
+def a_symbolic_link_of_the_website_is_followed():
+    link = PAGE.with_name("link.html")
+    link.unlink(missing_ok=True)
+    link.symlink_to(PAGE.name)
+    assert get("http://127.0.0.1/link.html") == PAGE.read_text()
+    link.unlink()
+
+
+@test
 def a_reload_has_happened_when_systemctl_comes_back():
     before = main_pid()
     write_conf(website(), website("127.0.0.1:81", "second"))
