@@ -211,8 +211,11 @@ class Store(Notify):
 
     def remove(self, name):
         for entry in [entry for entry in self.kept if entry[0] == name]:
-            os.close(entry[1])
-            self.kept.remove(entry)
+            self.drop(entry)
+
+    def drop(self, entry):
+        os.close(entry[1])
+        self.kept.remove(entry)
 
     def forget(self):
         for name, _ in list(self.kept):
@@ -221,11 +224,11 @@ class Store(Notify):
     def names(self):
         """Of the listeners. What has hung up is forgotten first, and what asks whether there is a store is none."""
         self.poll()
-        for name, fd in list(self.kept):
+        for entry in list(self.kept):
             poll = select.poll()
-            poll.register(fd, 0)
+            poll.register(entry[1], 0)
             if poll.poll(0):
-                self.remove(name)
+                self.drop(entry)
         return sorted(name for name, _ in self.kept if name != "musterd-probe")
 
     def start(self, conf, **options):

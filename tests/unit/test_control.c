@@ -59,6 +59,8 @@ static void set_up(void)
 	SLIST_INIT(&master->totals);
 	master->phase = MASTER_RUNNING;
 	ck_assert_int_eq(loop_init(&master->loop), 0);
+	master->systemd.notify = -1;
+	ck_assert_int_eq(listeners_init(&master->listeners, &master->systemd), 0);
 	control_init(master);
 	reload_init(master);
 	next = control_none();
