@@ -477,6 +477,16 @@ def folders_are_made(script):
 
 
 @for_both
+def folders_that_are_there_stay_as_they_are(script):
+    """Access logs name clients: who closes the folder finds it closed."""
+    logs = script.root / "var/log/musterd"
+    logs.mkdir()
+    logs.chmod(0o700)
+    script.start()
+    assert logs.stat().st_mode & 0o7777 == 0o700, oct(logs.stat().st_mode)
+
+
+@for_both
 def the_configuration_is_tested(script):
     action = "configtest" if script.NAME == "sysv" else "checkconfig"
     script.run(action, 0)
