@@ -384,6 +384,10 @@ def a_musterd_with_another_pid_file_is_left_alone(script):
     script.run("restart")
     assert serves(script.port)
     script.run("stop")
+    (script.root / PIDFILE).write_text(f"{pid}\n")
+    script.start()
+    assert serves(script.port)
+    script.run("stop")
     assert is_alive(pid) and serves(port)
 
 
