@@ -230,19 +230,24 @@ static void begin_probe(struct systemd *systemd)
 	else
 		fd_close(&ends[0]);
 	fd_close(&ends[1]);
+	systemd->probe_read = false;
 }
 
-/* It may be in a message that is not read yet: then we do not know. */
+/*
+ * It may be in a message that is not read yet: then we do not know. Who has read it closes what it does not keep only a
+ * moment later, so it is settled when the next look shows the same.
+ */
 static void look_at_probe(struct systemd *systemd)
 {
+	bool open, was_read = systemd->probe_read;
 	int unread = 0;
-	bool open;
 	char byte;
 
 	if (systemd->probe < 0 || ioctl(systemd->notify, SIOCOUTQ, &unread) < 0)
 		return;
 	open = recv(systemd->probe, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
-	if (open && unread)
+	systemd->probe_read = !unread;
+	if (open && (unread || !was_read))
 		return;
 	systemd->store = open ? INT64_MAX : 0;
 	fd_close(&systemd->probe);
@@ -273,6 +278,8 @@ void systemd_unstore(struct systemd *systemd, const char *name)
 bool systemd_keeps(struct systemd *systemd)
 {
 	look_at_probe(systemd);
+	if (systemd->probe >= 0)
+		return systemd->probe_read;
 	return systemd->notify >= 0 && systemd->store > 0;
 }
 
