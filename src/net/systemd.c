@@ -24,7 +24,6 @@
 #include <unistd.h>
 
 enum {
-	FIRST_FD = 3,
 	NOTIFY_MAX = 4096,
 	UNSENT_MAX = 4096 /* systemd is deaf, and what we say is not worth more memory */
 };
@@ -327,12 +326,12 @@ static int read_listen(struct systemd *systemd)
 		return -1;
 	if (!mine || !text)
 		return 0;
-	if (parse_number(text, INT_MAX - FIRST_FD, &fds) < 0 || fds == 0) {
+	if (parse_number(text, INT_MAX - SYSTEMD_FIRST_FD, &fds) < 0 || fds == 0) {
 		log_err("LISTEN_FDS=%s is not a number of descriptors", text);
 		errno = EINVAL;
 		return -1;
 	}
-	for (int fd = FIRST_FD; fd < FIRST_FD + (int)fds; fd++) {
+	for (int fd = SYSTEMD_FIRST_FD; fd < SYSTEMD_FIRST_FD + (int)fds; fd++) {
 		if (fd_set_cloexec(fd, true) < 0) {
 			log_err("LISTEN_FDS=%s: descriptor %d: %s", text, fd, strerror(errno));
 			return -1;
