@@ -91,13 +91,19 @@ void notify_status(struct master *master, bool ready)
 	systemd_notify(&master->systemd, "%sSTATUS=%s", prefix, told->text);
 }
 
+static bool is_reloading(const struct master *master)
+{
+	return master->reload.phase != RELOAD_NONE && !master->reload.dry;
+}
+
+/* A reload tells it when it is over. */
 static void on_status(void *owner, int64_t now)
 {
 	struct master *master = owner;
 	char text[sizeof(master->told.text)];
 
 	(void)now;
-	if (master->phase != MASTER_RUNNING || master->reload.phase != RELOAD_NONE)
+	if (master->phase != MASTER_RUNNING || is_reloading(master))
 		return;
 	describe(master, text, sizeof(text));
 	if (strcmp(text, master->told.text) != 0)
@@ -183,10 +189,7 @@ static int64_t end_of_stop(const struct master *master)
 
 static bool is_waited_for(const struct master *master)
 {
-	const struct reload *reload = &master->reload;
-
-	return master->phase != MASTER_RUNNING || reload->next ||
-	       (reload->phase != RELOAD_NONE && !reload->dry);
+	return master->phase != MASTER_RUNNING || master->reload.next || is_reloading(master);
 }
 
 /* What is asked for now, in milliseconds; 0: none, our own limits have passed. */

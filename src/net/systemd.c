@@ -24,7 +24,6 @@
 #include <unistd.h>
 
 enum {
-	FIRST_FD = 3,
 	NOTIFY_MAX = 4096,
 	UNSENT_MAX = 4096 /* systemd is deaf, and what we say is not worth more memory */
 };
@@ -230,19 +229,24 @@ static void begin_probe(struct systemd *systemd)
 	else
 		fd_close(&ends[0]);
 	fd_close(&ends[1]);
+	systemd->probe_read = false;
 }
 
-/* It may be in a message that is not read yet: then we do not know. */
+/*
+ * It may be in a message that is not read yet: then we do not know. Who has read it closes what it does not keep only a
+ * moment later, so it is settled when the next look shows the same.
+ */
 static void look_at_probe(struct systemd *systemd)
 {
+	bool open, was_read = systemd->probe_read;
 	int unread = 0;
-	bool open;
 	char byte;
 
 	if (systemd->probe < 0 || ioctl(systemd->notify, SIOCOUTQ, &unread) < 0)
 		return;
 	open = recv(systemd->probe, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
-	if (open && unread)
+	systemd->probe_read = !unread;
+	if (open && (unread || !was_read))
 		return;
 	systemd->store = open ? INT64_MAX : 0;
 	fd_close(&systemd->probe);
@@ -273,6 +277,8 @@ void systemd_unstore(struct systemd *systemd, const char *name)
 bool systemd_keeps(struct systemd *systemd)
 {
 	look_at_probe(systemd);
+	if (systemd->probe >= 0)
+		return systemd->probe_read;
 	return systemd->notify >= 0 && systemd->store > 0;
 }
 
@@ -320,12 +326,12 @@ static int read_listen(struct systemd *systemd)
 		return -1;
 	if (!mine || !text)
 		return 0;
-	if (parse_number(text, INT_MAX - FIRST_FD, &fds) < 0 || fds == 0) {
+	if (parse_number(text, INT_MAX - SYSTEMD_FIRST_FD, &fds) < 0 || fds == 0) {
 		log_err("LISTEN_FDS=%s is not a number of descriptors", text);
 		errno = EINVAL;
 		return -1;
 	}
-	for (int fd = FIRST_FD; fd < FIRST_FD + (int)fds; fd++) {
+	for (int fd = SYSTEMD_FIRST_FD; fd < SYSTEMD_FIRST_FD + (int)fds; fd++) {
 		if (fd_set_cloexec(fd, true) < 0) {
 			log_err("LISTEN_FDS=%s: descriptor %d: %s", text, fd, strerror(errno));
 			return -1;

@@ -23,6 +23,7 @@ struct systemd {
 	/* How many descriptors are kept for us: FDSTORE; INT64_MAX: some; -1: not known (yet). */
 	int64_t store;
 	int probe;           /* not -1: its other end was stored, to find out */
+	bool probe_read;     /* systemd had read of it when we looked last */
 	int64_t watchdog_ms; /* WATCHDOG_USEC / 1000 if WATCHDOG_PID is us; 0: none */
 	size_t fds;          /* LISTEN_FDS if LISTEN_PID is us: descriptors 3 ... 3 + fds - 1 */
 	const char **name;   /* LISTEN_FDNAMES, "unknown" where none is given */

@@ -309,6 +309,9 @@ START_TEST(an_older_systemd_shows_whether_it_keeps)
 		ck_assert(!systemd_keeps(&systemd));
 		ck_assert_int_ge(systemd.probe, 0);
 		stored = check_stored(fd, "FDSTORE=1\nFDNAME=" SYSTEMD_PROBE);
+		/* It was read, and may be closed in a moment. */
+		ck_assert(systemd_keeps(&systemd));
+		ck_assert_int_ge(systemd.probe, 0);
 		if (!keeps)
 			close(stored);
 		ck_assert_int_eq(systemd_keeps(&systemd), keeps);
