@@ -531,7 +531,8 @@ static void make_folder(const char *path)
 	if (!slash || slash == folder)
 		return;
 	*slash = '\0';
-	if (mkdir(folder, 0755) == 0)
+	/* Whatever the umask is: a group that may use the socket must get there. */
+	if (mkdir(folder, 0755) == 0 && chmod(folder, 0755) == 0)
 		log_info("control: made the folder %s", folder);
 }
 

@@ -342,8 +342,8 @@ void listeners_store(struct listeners *listeners)
 	if (kept < needed && !listeners->unstored)
 		log_warning("%d listener%s will not outlive a restart: FileDescriptorStoreMax= of "
 			    "the unit is %d, and %d are needed",
-			    (int)(needed - kept), plural((long)(needed - kept)), (int)kept,
-			    (int)needed);
+			    (int)(needed - kept), plural((long)(needed - kept)),
+			    (int)systemd->store, (int)needed);
 }
 
 void listeners_store_more(struct listeners *listeners)

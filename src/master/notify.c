@@ -229,10 +229,11 @@ static void describe_drain(const struct master *master, char *text, size_t size)
 
 static void describe_delay(const struct master *master, char *text, size_t size)
 {
+	int64_t ms = master->closed.at - master->loop.now;
 	char left[CLOCK_TEXT_MAX];
 
 	snprintf(text, size, "Not ready any more, serving; draining begins in %s",
-		 clock_text(master->closed.at - master->loop.now, left));
+		 clock_text(ms > 0 ? ms : 0, left));
 }
 
 /* first: begins with it. */
