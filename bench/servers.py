@@ -121,11 +121,12 @@ http {{
 """
 
 
-def h2o(port, root, folder):
+def h2o(port, handler, connections, folder):
+    """handler: what it does about every path, indented lines."""
     return f"""
 {'user: root' if os.geteuid() == 0 else ''}
 num-threads: 1
-max-connections: {SLOTS}
+max-connections: {connections}
 http1-request-timeout: 600
 pid-file: {folder}/h2o.pid
 error-log: {folder}/h2o-error.log
@@ -136,8 +137,12 @@ hosts:
   default:
     paths:
       /:
-        file.dir: {root}
+{handler}
 """
+
+
+def h2o_files(port, root, folder):
+    return h2o(port, f"        file.dir: {root}", SLOTS, folder)
 
 
 def lighttpd(port, root, folder):
@@ -204,7 +209,7 @@ frontend www
 # name: (program, what generates the configuration, arguments that take its path)
 HTTP_PEERS = {
     "nginx": ("nginx", nginx, ["-p", "{folder}", "-e", "{folder}/nginx-error.log", "-c", "{conf}"]),
-    "h2o": ("h2o", h2o, ["-c", "{conf}"]),
+    "h2o": ("h2o", h2o_files, ["-c", "{conf}"]),
     "lighttpd": ("lighttpd", lighttpd, ["-D", "-f", "{conf}"]),
     "apache prefork": ("apache2", apache, ["-D", "FOREGROUND", "-f", "{conf}"]),
     "haproxy": ("haproxy", lambda port, root, folder: haproxy(port, root), ["-db", "-f", "{conf}"]),
@@ -215,9 +220,11 @@ def peer_conf(name, folder):
     return folder / f"{HTTP_PEERS[name][0]}.conf"
 
 
-def start_peer(name, folder, root, cpus, **more):
-    """The peer, or None where it is not installed. more: for what generates its configuration."""
-    binary, generate, arguments = HTTP_PEERS[name]
+def start_peer(name, folder, root, cpus, generate=None, **more):
+    """The peer, or None where it is not installed. generate: its configuration, if it is not for files; more: for
+    what generates it."""
+    binary, for_files, arguments = HTTP_PEERS[name]
+    generate = generate or for_files
     path = program(binary)
     if not path:
         return None

@@ -19,8 +19,9 @@
  * errno ECANCELED: the worker is being stopped and the drain limit ran out.
  *
  * What lives how long: the configuration struct, and the strings and lists in it, as long as the worker; mu_alloc'd
- * memory, tasks, children and connections of our own until serve returns; what a reading call has shown until the next
- * one. A coroutine's stack has 64 KiB, for libraries too, with a page below that faults: large things belong in mu_alloc.
+ * memory, tasks, children and connections of our own (but those in a pool) until serve returns; what a reading call has
+ * shown until the next one. A coroutine's stack has 64 KiB, for libraries too, with a page below that faults: large things
+ * belong in mu_alloc.
  */
 #ifndef MUSTERD_MODULE_H
 #define MUSTERD_MODULE_H
@@ -38,10 +39,11 @@ extern "C" {
 #endif
 
 /* Raised whenever something below changes in a way that a compiled module would notice. */
-#define MU_ABI 3
+#define MU_ABI 4
 
 struct mu_conn;
 struct mu_worker;
+struct mu_pool;
 struct mu_report;
 
 #define MU_PRINTF(format, first) __attribute__((__format__(__printf__, format, first)))
@@ -116,6 +118,7 @@ struct mu_directive {
 	const struct mu_directive *block; /* MU_BLOCK, MU_BLOCKS */
 	size_t block_size;                /* MU_BLOCKS */
 	bool required;
+	bool bare;        /* MU_BLOCKS: `name LABEL` will do where the block would be empty */
 	const char *help; /* one line for the manual and for error messages */
 };
 
@@ -253,6 +256,12 @@ ssize_t mu_fill(struct mu_conn *conn);
 /* Like mu_fill, but never waits: -1 with EAGAIN when nothing has arrived. Does not yield. */
 ssize_t mu_try_fill(struct mu_conn *conn);
 
+/*
+ * Waits until mu_fill need not: bytes beside the buffered ones have come, or an end or error. 1: so it is. 0: so many
+ * milliseconds have passed (negative: no limit of that kind). -1: as mu_fill. The idle limit does not count. May yield.
+ */
+int mu_wait_input(struct mu_conn *conn, int64_t milliseconds);
+
 /* Drops the first n buffered bytes. n is at most what mu_buffered said. Does not yield. */
 void mu_consume(struct mu_conn *conn, size_t n);
 
@@ -312,6 +321,13 @@ ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len);
 
 /* Waits until the connection takes more, after an EAGAIN of a mu_try_ call. 0 or -1. May yield. */
 int mu_wait_room(struct mu_conn *conn);
+
+/*
+ * The same with a time, for who goes on trying. 1: it takes more. 0: for so many milliseconds (negative: no limit of that
+ * kind; 0: does not wait) the other side has taken nothing of what was written. -1: as mu_write. The idle limit does not
+ * count. May yield.
+ */
+int mu_wait_output(struct mu_conn *conn, int64_t milliseconds);
 
 /* Ends the sending side; reading goes on. Does not yield. */
 int mu_shutdown(struct mu_conn *conn);
@@ -394,8 +410,8 @@ int mu_go(struct mu_conn *conn, void (*task)(struct mu_conn *conn, void *arg), v
 int mu_join(struct mu_conn *conn);
 
 /*
- * For serve itself: each wait of the connection's tasks ends with ECANCELED, the one that goes on now and all later
- * ones; mu_join says when they are gone. Does not yield.
+ * For serve itself, or what mu_background runs: each wait of the connection's other tasks ends with ECANCELED, the one
+ * that goes on now and all later ones; mu_join says when they are gone. Does not yield.
  */
 void mu_cancel(struct mu_conn *conn);
 
@@ -423,8 +439,44 @@ int mu_wait_notify(struct mu_conn *conn, int64_t milliseconds);
  * May yield.
  */
 struct mu_conn *mu_connect(struct mu_conn *conn, const char *address, int64_t milliseconds);
-/* Not for the connection that serve was called with. Nobody may be waiting on it. Does not yield. */
+/*
+ * Not for the connection that serve was called with. Other tasks of the same client may be waiting on it, in any call: that
+ * call fails with ECANCELED, and to whoever was in it the connection is closed too; its memory stays until serve
+ * returns. For all others it is gone at once. Does not yield.
+ */
 void mu_close(struct mu_conn *other);
+
+/*
+ * Connections of our own that rest between the clients of a worker that use them: at most `max`, each for at most idle_ms
+ * milliseconds (0: no limit). In start; the pool lives as long as the worker. Resting connections have no buffer and no limit
+ * but that one, and count for no client. They are closed when the other side closes or sends something, when
+ * their time is over, and when the worker is told to finish; the one that was used longest ago when there is no more room,
+ * which in all pools together is a quarter of the worker's limit of open files at most. NULL with ENOMEM. Does not yield.
+ */
+struct mu_pool *mu_pool_new(struct mu_worker *worker, size_t max, int64_t idle_ms);
+/*
+ * A connection of mu_connect comes to rest; it is the caller's no more, whatever the result, and mu_word stays with it. The
+ * caller knows that the protocol is between two requests. 0: it rests. -1, it has been closed: ENOTCONN (it has
+ * bytes that were not consumed, or an end), ECANCELED (the worker is to finish), ENOSPC (no room), EBUSY (somebody waits
+ * on it), ENOMEM. Does not yield.
+ */
+int mu_pool_put(struct mu_pool *pool, struct mu_conn *other);
+/*
+ * The one that was put last, silent and open as far as can be seen: from now on a connection of conn's, as from
+ * mu_connect. NULL with ENOENT (there is none), ENOMEM. Does not yield.
+ */
+struct mu_conn *mu_pool_take(struct mu_pool *pool, struct mu_conn *conn);
+
+/*
+ * Has task(conn, arg) run on behalf of no client, on a coroutine of its own, in direct workers too (beside the waits of
+ * their clients), from when the worker begins to serve until it returns; with MU_TENDS beside serve. conn stands for the
+ * worker: nothing can be read from it or written to it, but it can wait, connect, start tasks and children, which
+ * end with it. `timeout { idle }` counts for its connections alone. When the worker is told to finish all its waits end with
+ * ECANCELED, and the worker ends only after it has returned. In start, several times if need be; not run in a
+ * worker that only refuses (see refuse). -1 with ENOMEM, or EINVAL when the worker serves already. Does not yield.
+ */
+int mu_background(struct mu_worker *worker, void (*task)(struct mu_conn *conn, void *arg),
+		  void *arg);
 
 /* For mu_wait_fd. */
 enum { MU_READABLE = 1, MU_WRITABLE = 2 };

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 4096 };
+enum { LINE_MAX_BYTES = 4096, PATIENCE_MS = 1000 };
 
 static struct {
 	enum log_kind kind;
@@ -30,6 +31,11 @@ static struct {
 	char name[64];
 	char *kept; /* the last error; NULL: nobody wants it */
 	size_t kept_size;
+	unsigned long lost; /* lines since the last one that was written */
+	int error;          /* why */
+	bool torn;          /* that file ends with a piece of ours */
+	dev_t torn_dev;
+	ino_t torn_ino;
 } current = { .kind = LOG_TO_STDERR, .fd = STDERR_FILENO, .level = LOG_INFO };
 
 static const char *const level_names[] = { "emerg",   "alert",  "crit", "error",
@@ -49,7 +55,8 @@ int log_open_target(const struct log_target *target)
 {
 	switch (target->kind) {
 	case LOG_TO_FILE:
-		return open(target->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+		return open(target->path,
+			    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
 			    0640);
 	case LOG_TO_SYSLOG:
 		return open_syslog();
@@ -57,6 +64,11 @@ int log_open_target(const struct log_target *target)
 		break;
 	}
 	return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+}
+
+const char *log_open_error(int error)
+{
+	return error == ENXIO ? "nobody reads from it" : strerror(error);
 }
 
 /* systemd says in JOURNAL_STREAM which device and inode its stream has (sd-daemon(3)). */
@@ -116,6 +128,8 @@ int log_fd(void)
 void log_set_name(const char *name)
 {
 	strlcpy(current.name, name, sizeof(current.name));
+	current.lost = 0;
+	current.torn = false;
 }
 
 void log_keep_errors(char *buffer, size_t size)
@@ -170,40 +184,126 @@ static size_t write_prefix(char *line, size_t room, int level)
 	return (size_t)n;
 }
 
-static void emit(const char *line, size_t len)
+/* Who has lost a line already does not wait again. */
+static bool has_room(void)
 {
-	ssize_t n;
+	struct pollfd pfd = { .fd = current.fd, .events = POLLOUT };
+	int n;
 
 	do
-		n = write(current.fd, line, len);
+		n = poll(&pfd, 1, current.lost ? 0 : PATIENCE_MS);
 	while (n < 0 && errno == EINTR);
-	if (n >= 0 || current.kind != LOG_TO_SYSLOG)
-		return;
-	/* The syslog daemon was restarted: its socket is a new one. */
-	int fd = open_syslog();
-	if (fd < 0)
-		return;
-	log_replace_fd(fd);
-	n = write(fd, line, len);
-	(void)n;
+	if (n == 0)
+		errno = EAGAIN;
+	return n > 0;
+}
+
+/* How much of the line was written; less than len: errno says why. */
+static size_t put(const char *line, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len && has_room()) {
+		ssize_t n = write(current.fd, line + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return done;
+}
+
+/* The syslog daemon was restarted: its socket is a new one. */
+static bool reopen_syslog(void)
+{
+	int fd = current.kind == LOG_TO_SYSLOG ? open_syslog() : -1;
+
+	if (fd >= 0)
+		log_replace_fd(fd);
+	return fd >= 0;
+}
+
+static void note_tear(bool torn)
+{
+	struct stat st = { 0 };
+
+	current.torn = torn && fstat(current.fd, &st) == 0;
+	current.torn_dev = st.st_dev;
+	current.torn_ino = st.st_ino;
+}
+
+static bool is_torn(void)
+{
+	struct stat st;
+
+	return current.torn && fstat(current.fd, &st) == 0 && st.st_dev == current.torn_dev &&
+	       st.st_ino == current.torn_ino;
+}
+
+/* The byte before the line is free. False, and counted: not all of it was written. */
+static bool emit(char *line, size_t len)
+{
+	size_t done;
+	int error;
+
+	if (is_torn()) {
+		*--line = '\n';
+		len++;
+	}
+	done = put(line, len);
+	error = errno;
+	if (done == 0 && reopen_syslog()) {
+		done = put(line, len);
+		error = errno;
+	}
+	if (done > 0)
+		note_tear(done < len && line[done - 1] != '\n');
+	if (done == len)
+		return true;
+	current.lost++;
+	current.error = error;
+	return false;
+}
+
+static bool write_line(char *line, size_t room, int level, const char *text)
+{
+	size_t len = 1;
+
+	len += write_prefix(line + len, room - len, level);
+	len += escape(line + len, room - len - 1, text);
+	if (current.kind != LOG_TO_SYSLOG)
+		line[len++] = '\n';
+	return emit(line + 1, len - 1);
+}
+
+/* When that cannot be written either, it is counted in the place of the line that was to follow. */
+static bool tell_losses(void)
+{
+	char text[160], line[320];
+
+	snprintf(text, sizeof(text), "%lu line%s missing here: %s", current.lost,
+		 current.lost == 1 ? " is" : "s are",
+		 current.error == EAGAIN ? "nobody took them in time" : strerror(current.error));
+	if (!write_line(line, sizeof(line), LOG_ERR, text))
+		return false;
+	current.lost = 0;
+	return true;
 }
 
 void log_vline(int level, const char *format, va_list args)
 {
 	char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 160];
 	int saved = errno;
-	size_t len;
 
 	if (level < LOG_EMERG || level > LOG_DEBUG || !log_wants(level))
 		return;
 	vsnprintf(text, sizeof(text), format, args);
 	if (level <= LOG_ERR && current.kept)
 		current.kept[escape(current.kept, current.kept_size, text)] = '\0';
-	len = write_prefix(line, sizeof(line), level);
-	len += escape(line + len, sizeof(line) - len - 1, text);
-	if (current.kind != LOG_TO_SYSLOG)
-		line[len++] = '\n';
-	emit(line, len);
+	if (!current.lost || tell_losses())
+		write_line(line, sizeof(line), level, text);
 	errno = saved;
 }
 

@@ -21,8 +21,12 @@ struct log_target {
 	int level;        /* LOG_ERR ... LOG_DEBUG: what is less urgent is dropped */
 };
 
-/* Opens the target without changing the log in use. Descriptor (CLOEXEC), or -1 with errno. */
+/*
+ * Opens the target without changing the log in use, and without waiting for a reader of a FIFO.
+ * Descriptor (CLOEXEC), or -1 with errno; and that in words: static text, or good until the next one.
+ */
 int log_open_target(const struct log_target *target);
+const char *log_open_error(int error);
 
 /*
  * Makes fd (given: the log closes it in time) the log in use. The path is copied: nothing of target is
@@ -41,7 +45,10 @@ int log_fd(void);
 /* Another descriptor for the same target (after a rotation). fd is given. */
 void log_replace_fd(int fd);
 
-/* What stands in front of every line: "master", "www 2". Copied. */
+/*
+ * What stands in front of every line: "master", "www 2". Copied. Lines that could not be written until
+ * now are those of who we were, and are not counted.
+ */
 void log_set_name(const char *name);
 /*
  * From now on the last line of level error or worse is kept in buffer (borrowed; NULL: no more), its
@@ -51,7 +58,11 @@ void log_keep_errors(char *buffer, size_t size);
 /* True when lines of this level are written: to save the work of making one. */
 int log_wants(int level);
 
-/* errno is kept. Newlines and control bytes in the text are shown as \n, \x1b: one line stays one. */
+/*
+ * A line that cannot be written, because the disk is full or because nobody empties a pipe for a second, is
+ * counted; the next one that can be says so first.
+ * errno is kept. Newlines and control bytes in the text are shown as \n, \x1b: one line stays one.
+ */
 void log_line(int level, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
 void log_vline(int level, const char *format, va_list args)
 	__attribute__((__format__(__printf__, 2, 0)));

@@ -17,7 +17,7 @@
 
 enum {
 	CONNECT_LIMIT_S = 30, /* a master that turns accepts at once */
-	ANSWER_LIMIT_S = 30
+	ANSWER_LIMIT_S = 10   /* what it answers at once; who asks may be a person */
 };
 
 struct reply {
@@ -214,9 +214,8 @@ static enum client_status talk(const struct client_options *options, const char 
 	/* A reset may follow an answer: the master has not read all that we sent. */
 	if (result < 0 && errno == EAGAIN)
 		fprintf(stderr,
-			"musterd: the master took the request at %s and did not answer for "
-			"%d s\n",
-			path, ANSWER_LIMIT_S);
+			"musterd: the master at %s did not answer for %d s: is it stopped?\n", path,
+			ANSWER_LIMIT_S);
 	else if (result < 0 && errno != ECONNRESET)
 		fprintf(stderr, "musterd: %s: %s\n", path, strerror(errno));
 	else if (reply.text)

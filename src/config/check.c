@@ -132,28 +132,10 @@ static void resolve_listens(struct check *check, const struct core_service *core
 	}
 }
 
-static bool is_any(const struct address *address)
-{
-	if (address->u.sa.sa_family == AF_INET6)
-		return IN6_IS_ADDR_UNSPECIFIED(&address->u.in6.sin6_addr);
-	return address->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
-/* True when the kernel would refuse the second one: equal, or one of them any address of that port. */
+/* True when the kernel would refuse the second one. */
 static bool is_clash(const struct address *a, const struct address *b)
 {
-	sa_family_t family_a = a->u.sa.sa_family, family_b = b->u.sa.sa_family;
-
-	if (address_equal(a, b))
-		return true;
-	if (family_a == AF_UNIX || family_b == AF_UNIX)
-		return false;
-	/* sin_port and sin6_port are at the same place. */
-	if (a->u.in.sin_port != b->u.in.sin_port)
-		return false;
-	if (family_a != family_b)
-		return a->dual || b->dual;
-	return is_any(a) || is_any(b);
+	return address_equal(a, b) || address_overlaps(a, b);
 }
 
 static bool listens_clash(const struct conf_listen *a, const struct conf_listen *b)

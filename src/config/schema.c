@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tables applied to directives, as schema.h says: finding each in its table, blocks, repeats, defaults,
- * what is missing; and the way back to text. What a single value means is in types.c.
+ * what is missing; and the way back to text. What a single value means is in types.c and core_types.c.
  */
 #include "config/schema.h"
 
@@ -106,6 +106,13 @@ static bool has_equals(const struct schema *schema, const struct schema_type *ty
 	return true;
 }
 
+static bool lacks_block(const struct mu_directive *directive, const struct schema_type *type,
+			const struct conf_node *node)
+{
+	return type->has_block && !node->has_block && (int)directive->type != CONF_HANDLER &&
+	       !(directive->bare && node->words > 1);
+}
+
 static void apply_node(const struct schema *schema, const struct mu_directive *directive,
 		       const struct conf_node *node, void *base)
 {
@@ -115,7 +122,7 @@ static void apply_node(const struct schema *schema, const struct mu_directive *d
 	if (!type) {
 		conf_error(schema->context, &node->at, "`%s`: its table has a type that is unknown",
 			   directive->name);
-	} else if (type->has_block && !node->has_block && (int)directive->type != CONF_HANDLER) {
+	} else if (lacks_block(directive, type, node)) {
 		if (!node->broken)
 			conf_error(schema->context, &node->at, "`%s` needs a block: %s%s { ... }",
 				   directive->name, directive->name,

@@ -98,7 +98,7 @@ void schema_visit(const struct schema_visitor *visitor, const struct mu_directiv
  */
 bool schema_print_value(const struct mu_directive *directive, const void *field, FILE *out);
 
-/* --- for the types only (schema.c, types.c) --- */
+/* --- for the types only (schema.c, types.c, core_types.c) --- */
 
 struct schema_type {
 	/* Stores the directive's value at field; the node is whole, a default's has no place. */
@@ -117,6 +117,12 @@ struct schema_type {
 
 /* NULL when there is no such type. */
 const struct schema_type *schema_type(int type);
+/* The same, of enum conf_type alone: for types.c. */
+const struct schema_type *schema_core_type(int type);
+
+/* Adds the error that the directive's first word is not what is wanted: "a size". */
+void schema_fail_value(const struct schema *schema, const struct conf_node *node,
+		       const char *wanted);
 
 /* The one word of a directive, or NULL with the error added. wanted: "a size", for the message. */
 const char *schema_word(const struct schema *schema, const struct conf_node *node,

@@ -127,6 +127,12 @@ int value_enum(const char *text, const char *words)
 	return -1;
 }
 
+const char *value_int_text(int64_t value, char buffer[VALUE_TEXT_MAX])
+{
+	snprintf(buffer, VALUE_TEXT_MAX, "%lld", (long long)value);
+	return buffer;
+}
+
 static const char *unit_text(int64_t value, const struct unit *units, size_t n, char *buffer)
 {
 	for (size_t i = 0; i < n; i++)
@@ -135,8 +141,7 @@ static const char *unit_text(int64_t value, const struct unit *units, size_t n, 
 				 (long long)(value / units[i].factor), units[i].name);
 			return buffer;
 		}
-	snprintf(buffer, VALUE_TEXT_MAX, "%lld", (long long)value);
-	return buffer;
+	return value_int_text(value, buffer);
 }
 
 const char *value_size_text(int64_t bytes, char buffer[VALUE_TEXT_MAX])

@@ -19,8 +19,9 @@ const char *value_range(const char *text, int64_t *min_r, int64_t *max_r);
 /* The index of text in "first|second|third", or -1. */
 int value_enum(const char *text, const char *words);
 
-/* The shortest text with a unit that says exactly this. Return buffer. */
+/* Text that says exactly this: sizes and times with the unit that makes it the shortest. Return buffer. */
 enum { VALUE_TEXT_MAX = 32 };
+const char *value_int_text(int64_t value, char buffer[VALUE_TEXT_MAX]);
 const char *value_size_text(int64_t bytes, char buffer[VALUE_TEXT_MAX]);
 const char *value_time_text(int64_t milliseconds, char buffer[VALUE_TEXT_MAX]);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The control socket and its clients, as control.h says. */
+/* The clients of the control socket, as control.h says. */
 #include "master/control.h"
 
 #include "base/fd.h"
@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { ACCEPT_AGAIN_MS = 1000, ACCEPTS_AT_ONCE = 4, UNREAD_MAX = 64 << 10 };
@@ -428,16 +426,11 @@ static void watch(struct master *master)
 
 /* ----------------------------------------------------------------------------- the socket ---- */
 
-struct control_socket control_none(void)
-{
-	return (struct control_socket){ .listener.fd = -1 };
-}
-
 void control_init(struct master *master)
 {
 	struct control *control = &master->control;
 
-	*control = (struct control){ .socket = control_none(), .source.fd = -1 };
+	*control = (struct control){ .socket = control_socket_none(), .source.fd = -1 };
 	deadline_init(&control->again, on_again, master);
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++) {
 		struct control_client *client = &control->client[i];
@@ -491,89 +484,17 @@ void control_cleanup(struct master *master)
 	}
 }
 
-static struct listener_options options_of(const struct conf_control *conf)
-{
-	return (struct listener_options){ .backlog = CONTROL_BACKLOG,
-					  .mode = conf->mode,
-					  .owner = conf->owner,
-					  .group = conf->group };
-}
-
 int control_adopt_socket(struct master *master, const struct saved_control *saved,
 			 const struct conf_control *conf, char **error_r)
 {
 	struct control_socket *socket = &master->control.socket;
 
-	if (listener_adopt(&socket->listener, saved->fd, error_r) < 0)
+	if (control_socket_adopt(socket, saved->fd, conf, error_r) < 0)
 		return -1;
-	socket->listener.adopted = false;
 	socket->listener.dev = (dev_t)saved->dev;
 	socket->listener.ino = (ino_t)saved->ino;
-	socket->options = options_of(conf);
 	watch(master);
 	return 0;
-}
-
-static bool is_same_path(const struct control_socket *running, const char *path)
-{
-	return running->listener.fd >= 0 &&
-	       strcmp(running->listener.address.u.un.sun_path, path) == 0;
-}
-
-/* As /run/musterd, which is gone after a boot. Whatever is wrong with it, bind(2) tells. */
-static void make_folder(const char *path)
-{
-	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-	char *slash;
-
-	strlcpy(folder, path, sizeof(folder));
-	slash = strrchr(folder, '/');
-	if (!slash || slash == folder)
-		return;
-	*slash = '\0';
-	/* Whatever the umask is: a group that may use the socket must get there. */
-	if (mkdir(folder, 0755) == 0 && chmod(folder, 0755) == 0)
-		log_info("control: made the folder %s", folder);
-}
-
-int control_open(struct control_socket *new, const struct control_socket *running,
-		 const struct conf_control *conf, char **error_r)
-{
-	struct address address;
-	char *text = NULL;
-	int result;
-
-	*error_r = NULL;
-	*new = control_none();
-	if (!conf->path)
-		return 0;
-	new->options = options_of(conf);
-	/* A file that somebody has removed is made again. */
-	if (is_same_path(running, conf->path) && listener_has_file(&running->listener)) {
-		new->kept = true;
-		return 0;
-	}
-	if (asprintf(&text, "unix:%s", conf->path) < 0)
-		return -1;
-	result = address_parse(&address, text);
-	free(text);
-	if (result < 0) {
-		*error_r = strdup("it is no path of a socket");
-		return -1;
-	}
-	make_folder(conf->path);
-	return listener_bind(&new->listener, &address, &new->options, error_r);
-}
-
-int control_listen(struct control_socket *new, struct control_socket *running, char **error_r)
-{
-	*error_r = NULL;
-	if (new->kept) {
-		/* Some of it may have been done when it fails. */
-		new->renewed = true;
-		return listener_listen(&running->listener, &new->options, error_r);
-	}
-	return new->listener.fd < 0 ? 0 : listener_listen(&new->listener, &new->options, error_r);
 }
 
 void control_commit(struct master *master, struct control_socket *new)
@@ -591,17 +512,5 @@ void control_commit(struct master *master, struct control_socket *new)
 		control->socket = *new;
 		watch(master);
 	}
-	*new = control_none();
-}
-
-void control_discard(struct control_socket *new, struct control_socket *running)
-{
-	char *error = NULL;
-
-	if (new->renewed && listener_listen(&running->listener, &running->options, &error) < 0)
-		log_warning("control: %s", error ? error : strerror(ENOMEM));
-	free(error);
-	if (new->listener.fd >= 0)
-		listener_close(&new->listener);
-	*new = control_none();
+	*new = control_socket_none();
 }

@@ -5,8 +5,8 @@
  * end is the end of file. The reply is the outcome, so a client may wait long for it.
  *
  * Clients are untrusted: there are at most CONTROL_CLIENTS of them, each has a limit of time to send its
- * line and to read its answer, and the kernel says who it is. Nothing here blocks. What a request
- * means is control_request.h's, what it does command.c's.
+ * line and to read its answer, and the kernel says who it is. Nothing here blocks. What a request means is
+ * control_request.h's, what it does command.c's, the socket before it is the running one control_socket.h's.
  */
 #ifndef MASTER_CONTROL_H
 #define MASTER_CONTROL_H
@@ -14,7 +14,7 @@
 #include "config/config.h"
 #include "master/loop.h"
 #include "master/control_request.h"
-#include "net/listener.h"
+#include "master/control_socket.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,15 +25,6 @@ struct master;
 enum {
 	CONTROL_CLIENTS = 32,
 	CONTROL_PATIENCE_MS = 10000, /* for a client's request, and for each piece of its answer */
-	CONTROL_BACKLOG = 256
-};
-
-/* What clients connect to: the running one, or one that a reload prepares. */
-struct control_socket {
-	struct listener listener; /* fd -1: there is none */
-	struct listener_options options;
-	bool kept;    /* prepared: the running one stays */
-	bool renewed; /* and has the new options already */
 };
 
 enum control_phase {
@@ -83,20 +74,9 @@ void control_init(struct master *master);
 void control_cleanup(struct master *master);
 
 /*
- * Part of a reload: binds the socket that the configuration asks for, if it is not the running one, which nobody
- * sees before control_commit. 0, or -1 with *error_r malloc'd (NULL: no memory) and nothing to undo.
+ * Part of a reload: what it has prepared becomes the running socket (*new is none then); clients of the old one are answered.
  */
-int control_open(struct control_socket *new_r, const struct control_socket *running,
-		 const struct conf_control *conf, char **error_r);
-/* The last step that may fail: it listens; a kept one gets its mode and owner. 0 or -1 as above. */
-int control_listen(struct control_socket *new, struct control_socket *running, char **error_r);
-/* It becomes the running one (*new is none then); clients of the old one are answered. */
 void control_commit(struct master *master, struct control_socket *new);
-/* Undoes what was begun. None is fine. */
-void control_discard(struct control_socket *new, struct control_socket *running);
-/* No socket. */
-struct control_socket control_none(void);
-
 /*
  * Answers all clients who wait for this ticket; text: lines. Also from within the function that gives the
  * ticket out.

@@ -132,6 +132,8 @@ struct open_listener *listeners_adopt(struct listeners *listeners,
 	listener->socket.ino = (ino_t)saved->ino;
 	listener->generation = (unsigned)saved->generation;
 	listener->systemd_name = saved->systemd_name[0] ? saved->systemd_name : NULL;
+	/* Where there is no memory for it, it is stored once more, and that is the same. */
+	listener->stored = saved->stored[0] ? strdup(saved->stored) : NULL;
 	return listener;
 }
 
@@ -327,6 +329,7 @@ void listeners_store(struct listeners *listeners)
 	listeners->unstored = false;
 	if (!systemd_begin_store(listeners->systemd))
 		return;
+	listeners->unstored = systemd->store < 0 && systemd->probe < 0;
 	TAILQ_FOREACH (listener, &listeners->open, link)
 		kept += listener->stored != NULL;
 	needed = kept;
@@ -352,9 +355,22 @@ void listeners_store_more(struct listeners *listeners)
 		listeners_store(listeners);
 }
 
+/* Bound anew it would be another socket, which workers that stay do not have. */
+void listeners_miss_files(const struct listeners *listeners)
+{
+	const struct open_listener *listener;
+	char text[ADDRESS_TEXT_MAX];
+
+	TAILQ_FOREACH (listener, &listeners->open, link)
+		if (listener->socket.ino && listener->refs && !listener_has_file(&listener->socket))
+			log_warning("listener %s: its file is gone, nobody can connect there any "
+				    "more: restart musterd, or give it another path",
+				    address_text(&listener->socket.address, text));
+}
+
 void listeners_hold(struct listeners *listeners)
 {
-	/* A start that ends early has asked nobody: what came from a store rests there. */
+	/* One that has never served asks nobody: what its configuration names, and came from the store, rests there. */
 	if (!listeners->holding)
 		listeners->holding = systemd_keeps(listeners->systemd);
 }

@@ -31,7 +31,7 @@ struct open_listener {
 struct listeners {
 	TAILQ_HEAD(, open_listener) open;
 	struct systemd *systemd; /* borrowed */
-	bool unstored;           /* something is to be stored, and could not be yet */
+	bool unstored; /* something is to be stored, or the store to be found, and could not be yet */
 	bool holding; /* we begin or go: what is in the store stays there, whoever gives it back */
 };
 
@@ -64,7 +64,8 @@ struct open_listener *listeners_take_passed(struct listeners *listeners, const c
 					    struct open_listener *after);
 /*
  * Closes what came from the store and is in no `listen` of the first configuration, here and in the store: nobody
- * would serve who waits there, and its address may be needed in another form.
+ * would serve who waits there, and its address may be needed in another form. So it comes before anything is bound, and
+ * is not undone when the start fails after that.
  */
 void listeners_drop_unnamed(struct listeners *listeners, const struct config *config);
 /*
@@ -73,6 +74,8 @@ void listeners_drop_unnamed(struct listeners *listeners, const struct config *co
  */
 void listeners_store(struct listeners *listeners);
 void listeners_store_more(struct listeners *listeners);
+/* Logs which Unix sockets nobody finds any more, for their files were removed. */
+void listeners_miss_files(const struct listeners *listeners);
 /* We go: what rests in the store is left there, if there is one. */
 void listeners_hold(struct listeners *listeners);
 /* It lives on when the master has gone: who waits there is not lost. */

@@ -56,7 +56,7 @@ static int open_file_of(const struct config *config)
 	fd = log_open_target(&config->log);
 	if (fd < 0)
 		log_err("cannot open %s, the old log is used on: %s", config->log.path,
-			strerror(errno));
+			log_open_error(errno));
 	return fd;
 }
 
@@ -126,7 +126,7 @@ static bool reopen_own(const struct master *master, FILE *asked)
 	fd = log_open_target(log);
 	if (fd < 0) {
 		tell(asked, LOG_ERR, "cannot open %s, the old log is used on: %s", log->path,
-		     strerror(errno));
+		     log_open_error(errno));
 		return false;
 	}
 	log_replace_fd(fd);

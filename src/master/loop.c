@@ -88,6 +88,9 @@ void loop_turn(struct loop *loop, bool busy)
 	int timeout = busy ? 0 : timeout_until(deadlines_next(&loop->deadlines), clock_ms());
 
 	loop->events = epoll_wait(loop->epoll, loop->event, LOOP_BATCH, timeout);
+	/* We may have been stopped: what has come meanwhile is seen before a deadline that has passed meanwhile. */
+	if (loop->events < 0)
+		loop->events = epoll_wait(loop->epoll, loop->event, LOOP_BATCH, 0);
 	loop->now = clock_ms();
 	if (loop->events < 0 && errno != EINTR)
 		log_err("epoll_wait: %s", strerror(errno));

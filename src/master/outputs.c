@@ -3,6 +3,7 @@
 #include "master/outputs.h"
 
 #include "base/fd.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@ int output_open(const char *path, const char **reason_r)
 		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 
 	if (fd < 0)
-		*reason_r = errno == ENXIO ? "nobody reads from it" : strerror(errno);
+		*reason_r = log_open_error(errno);
 	return fd;
 }
 

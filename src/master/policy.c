@@ -134,6 +134,23 @@ static int spare_needed(const struct policy *policy, const struct policy_counts 
 	return needed < 1 && counts->expired ? 1 : needed;
 }
 
+static bool is_dynamic(const struct policy *policy)
+{
+	return policy_lowest(policy) < policy_highest(policy);
+}
+
+/*
+ * Nobody is missing, so nobody will be started to prove that workers live: those that serve do. Else a replacement that was
+ * started before the failure was counted, for one that was about to leave, would leave the pool degraded for ever.
+ */
+static bool is_whole(const struct policy *policy, const struct policy_counts *counts, int alive)
+{
+	if (counts->starting || !counts->serving || alive < policy_lowest(policy))
+		return false;
+	return !is_dynamic(policy) || alive >= policy_highest(policy) ||
+	       (!counts->waiting && counts->spare >= spare_needed(policy, counts));
+}
+
 /* How many a dynamic pool of so many wants beyond its minimum. */
 static int growth(struct policy *policy, const struct policy_counts *counts, int alive, int64_t now)
 {
@@ -158,11 +175,6 @@ static int growth(struct policy *policy, const struct policy_counts *counts, int
 	policy->grow = least(policy->grow * 2, POLICY_GROW_MOST);
 	policy->grow_at = now + POLICY_GROW_EVERY_MS;
 	return wanted;
-}
-
-static bool is_dynamic(const struct policy *policy)
-{
-	return policy_lowest(policy) < policy_highest(policy);
 }
 
 /* A dynamic pool's expired ones that others can stand in for. */
@@ -237,6 +249,9 @@ struct policy_decision policy_decide(struct policy *policy, const struct policy_
 	int alive = counts->starting + counts->serving - replaced(policy, counts);
 	int wanted;
 
+	if (policy->failures && !policy->proven_at && now >= policy->retry_at &&
+	    is_whole(policy, counts, alive))
+		policy->proven_at = now;
 	if (policy->proven_at && now - policy->proven_at >= POLICY_EARLY_MS) {
 		policy->failures = 0;
 		policy->retry_at = 0;

@@ -16,7 +16,7 @@
  * its first seconds) ends a round, and only the failure of one that was started after that ends the next;
  * a whole pool that is killed at once is one failure. The first replacements are immediate. From the second
  * round on the pool is degraded: it waits, doubling up to POLICY_DELAY_MAX_MS, and tries with one
- * worker until one is READY. It never gives up. A worker that lives ends it.
+ * worker until one is READY. It never gives up. A worker that lives ends it, and so does a pool that lacks none.
  */
 #ifndef MASTER_POLICY_H
 #define MASTER_POLICY_H
@@ -48,7 +48,7 @@ struct policy {
 	unsigned round;    /* number of failures that counted */
 	int failures;      /* the same, in a row */
 	int64_t retry_at;  /* no start before; 0: any time */
-	int64_t proven_at; /* a worker of this round was READY; 0: none */
+	int64_t proven_at; /* a worker of this round was READY, or none was missing; 0: not yet */
 	int grow;          /* how many to start next time */
 	int64_t grow_at, shrink_at;
 };

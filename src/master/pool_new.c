@@ -410,6 +410,9 @@ fail:
 	if (asprintf(error_r, "service %s, generation %u: %s", saved->service,
 		     (unsigned)saved->generation, strerror(errno)) < 0)
 		*error_r = NULL;
+	/* Its listeners keep what refers to them: they are not to be closed for good. */
+	if (pool)
+		pool_free(pool);
 	return NULL;
 }
 

@@ -100,7 +100,7 @@ void reload_finish(struct master *master, bool ok, const char *text)
 	checker_stop(master);
 	deadline_clear(&master->loop.deadlines, &reload->bind);
 	fd_close(&reload->log_fd);
-	control_discard(&reload->control, &master->control.socket);
+	control_socket_discard(&reload->control, &master->control.socket);
 	pidfile_remove_own(&reload->pidfile);
 	plan_free(reload->plan);
 	reload->plan = NULL;
@@ -205,7 +205,7 @@ static bool open_log(struct master *master)
 	if (reload->log_fd >= 0)
 		return true;
 	reload_refuse(master, EX_CANTCREAT, "log %s: %s", name_of(&reload->config->log),
-		      strerror(errno));
+		      log_open_error(errno));
 	return false;
 }
 
@@ -214,8 +214,8 @@ static bool open_control(struct master *master)
 	struct reload *reload = &master->reload;
 	char *error;
 
-	if (control_open(&reload->control, &master->control.socket, &reload->config->control,
-			 &error) == 0)
+	if (control_socket_open(&reload->control, &master->control.socket, &reload->config->control,
+				&error) == 0)
 		return true;
 	reload_refuse(master, EX_UNAVAILABLE, "control socket: %s",
 		      error ? error : strerror(ENOMEM));
@@ -345,8 +345,9 @@ void reload_init(struct master *master)
 {
 	struct reload *reload = &master->reload;
 
-	*reload =
-		(struct reload){ .log_fd = -1, .pidfile = PIDFILE_NONE, .control = control_none() };
+	*reload = (struct reload){ .log_fd = -1,
+				   .pidfile = PIDFILE_NONE,
+				   .control = control_socket_none() };
 	checker_init(&reload->checker, master);
 	deadline_init(&reload->bind, on_bind_again, master);
 }

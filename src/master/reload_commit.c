@@ -60,7 +60,7 @@ static bool listen_control(struct master *master)
 {
 	char *error;
 
-	if (control_listen(&master->reload.control, &master->control.socket, &error) == 0)
+	if (control_socket_listen(&master->reload.control, &master->control.socket, &error) == 0)
 		return true;
 	reload_refuse(master, EX_UNAVAILABLE, "control socket: %s",
 		      error ? error : strerror(ENOMEM));
@@ -168,6 +168,7 @@ void reload_commit(struct master *master)
 	control_commit(master, &reload->control);
 	workers = swap_pools(master);
 	listeners_store(&master->listeners);
+	listeners_miss_files(&master->listeners);
 	master->config = config_ref(reload->config);
 	master->phase = MASTER_RUNNING;
 	master->serving = master->generation;

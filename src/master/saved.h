@@ -66,7 +66,8 @@ struct saved_listener {
 	const char *systemd_name; /* "": bound by us */
 	int64_t generation;
 	int64_t adopted;
-	int64_t dev, ino; /* of the Unix socket's file that is ours */
+	int64_t dev, ino;   /* of the Unix socket's file that is ours */
+	const char *stored; /* the name under which systemd keeps it; "": it does not */
 };
 
 struct saved_totals {

@@ -71,6 +71,7 @@ static const struct field listener_fields[] = {
 	FLAG(listener, adopted),
 	N(listener, dev, INT64_MIN, INT64_MAX),
 	N(listener, ino, INT64_MIN, INT64_MAX),
+	STRING(listener, stored),
 };
 
 static const struct field totals_fields[] = {

@@ -110,6 +110,7 @@ static int save_listeners(struct saved *saved, const struct listeners *listeners
 			.adopted = listener->socket.adopted,
 			.dev = (int64_t)listener->socket.dev,
 			.ino = (int64_t)listener->socket.ino,
+			.stored = text_of(listener->stored),
 		};
 		if (!listener->systemd_name)
 			to->asked =

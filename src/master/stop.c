@@ -16,14 +16,17 @@ bool is_stopping(const struct master *master)
 	return master->phase == MASTER_CLOSING || master->phase == MASTER_STOPPING;
 }
 
-/* What is still in the backlog is lost with the listener, unless somebody else has it too. */
+/*
+ * What is still in the backlog of a listener that goes is lost with it. Workers take from those that stay, too, then: who
+ * waits there is served now or by the next master.
+ */
 static bool is_last_call(const struct pool *pool)
 {
 	for (size_t i = 0; i < pool->listeners; i++) {
-		if (listener_outlives_us(&pool->master->listeners, pool->listener[i]))
-			return false;
+		if (!listener_outlives_us(&pool->master->listeners, pool->listener[i]))
+			return true;
 	}
-	return true;
+	return false;
 }
 
 static void begin_drain(struct master *master)

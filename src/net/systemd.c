@@ -122,14 +122,27 @@ static int read_watchdog(struct systemd *systemd)
 	return 0;
 }
 
-/* 1: sent; 0: there is no room now; -1: it cannot be sent (logged). */
-static int try_send(const struct systemd *systemd, const char *text, size_t len, int fd)
+/* It has closed its socket, and ours stays connected to that one: nothing will ever be heard. */
+static void give_up(struct systemd *systemd)
 {
+	log_notice("nobody listens at NOTIFY_SOCKET any more: it is told nothing from now on");
+	fd_close(&systemd->probe);
+	fd_close(&systemd->notify);
+}
+
+/* 1: sent; 0: there is no room now; -1: it cannot be sent (logged). */
+static int try_send(struct systemd *systemd, const char *text, size_t len, int fd)
+{
+	if (systemd->notify < 0)
+		return -1;
 	if (fd_send(systemd->notify, text, len, &fd, fd >= 0) == 0)
 		return 1;
 	if (errno == EAGAIN || errno == ENOBUFS)
 		return 0;
-	log_debug("systemd was not notified: %s", strerror(errno));
+	if (errno == ECONNREFUSED)
+		give_up(systemd);
+	else
+		log_debug("systemd was not notified: %s", strerror(errno));
 	return -1;
 }
 
@@ -258,7 +271,7 @@ bool systemd_begin_store(struct systemd *systemd)
 		return false;
 	if (systemd->store < 0 && systemd->probe < 0)
 		begin_probe(systemd);
-	return systemd->store != 0;
+	return systemd->notify >= 0 && systemd->store != 0;
 }
 
 bool systemd_store(struct systemd *systemd, int fd, const char *name)
@@ -266,7 +279,7 @@ bool systemd_store(struct systemd *systemd, int fd, const char *name)
 	char text[NOTIFY_MAX];
 
 	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
-	return systemd->notify >= 0 && send_along(systemd, fd, text);
+	return send_along(systemd, fd, text);
 }
 
 void systemd_unstore(struct systemd *systemd, const char *name)

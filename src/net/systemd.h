@@ -17,7 +17,8 @@ enum { SYSTEMD_FIRST_FD = 3 }; /* SD_LISTEN_FDS_START */
 struct notice;
 
 struct systemd {
-	int notify;                  /* datagram socket connected to NOTIFY_SOCKET, or -1 */
+	/* Datagram socket connected to NOTIFY_SOCKET, or -1: there is none, or nobody listens there any more. */
+	int notify;
 	TAILQ_HEAD(, notice) unsent; /* systemd's queue was full: the oldest first */
 	size_t waiting;              /* how many these are */
 	/* How many descriptors are kept for us: FDSTORE; INT64_MAX: some; -1: not known (yet). */

@@ -120,8 +120,8 @@ bool conn_may_receive(const struct mu_conn *conn)
 
 	if (conn->ready & CONN_IN)
 		return true;
-	/* While it waits so the worker hears neither its master nor a limit: only when both can wait. */
-	if (!conn->blocking || conn->waited || worker->draining)
+	/* While it waits so the worker hears neither its master nor a limit nor tasks: only when they can wait. */
+	if (!conn->blocking || conn->waited || worker->draining || worker->tasks)
 		return false;
 	deadline = conn_deadline(conn);
 	return !deadline || deadline - worker->now > 2 * RECEIVE_MS;

@@ -61,6 +61,21 @@ int connect_wait(struct mu_conn *conn, int epoll, int64_t due, int64_t deadline)
 	return conn_wait_fd(conn, epoll, MU_READABLE, !until ? -1 : until > now ? until - now : 0);
 }
 
+/* They are 100 kB and half a millisecond, and many a worker never needs them. */
+static bool read_names(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+	const char *reason;
+
+	worker->names = names_new(&names_system, &reason);
+	if (worker->names)
+		return true;
+	mu_log(conn, MU_ERR, "cannot prepare to ask for names: %s (%s, %s)", reason,
+	       names_system.hosts, names_system.resolv_conf);
+	errno = EAGAIN;
+	return false;
+}
+
 bool connect_has_names(struct mu_conn *conn)
 {
 	struct mu_worker *worker = conn->worker;
@@ -69,6 +84,8 @@ bool connect_has_names(struct mu_conn *conn)
 		names_renew(&worker->names, clock_ms());
 		return true;
 	}
+	if (worker->module->flags & MU_NAMES)
+		return read_names(conn);
 	if (!worker->names_missed)
 		mu_log(conn, MU_ERR,
 		       "%s asks for a name, but its module is without the flag MU_NAMES: it can "

@@ -32,9 +32,6 @@ void context_enter(void);
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-/* How many idle coroutines keep their stack's pages: enough for a burst, little to hold for nothing. */
-enum { WARM_MAX = 32 };
-
 struct coroutine {
 #if HAVE_SWITCH
 	void *sp;
@@ -133,7 +130,7 @@ int coroutine_pool_init(struct coroutine_pool *pool, size_t stack_size)
 		return -1;
 	stacks_init(&pool->stacks, stack_size);
 	pool->idle = pool->all = pool->current = NULL;
-	pool->warm = 0;
+	pool->warm = pool->unused = 0;
 	return 0;
 }
 
@@ -182,20 +179,35 @@ static struct coroutine *coroutine_take(struct coroutine_pool *pool)
 	pool->idle = co->next_idle;
 	if (co->prepared)
 		pool->warm--;
+	if (pool->unused > pool->warm)
+		pool->unused = pool->warm;
 	return co;
 }
 
 static void coroutine_put(struct coroutine_pool *pool, struct coroutine *co)
 {
-	/* AddressSanitizer has its own notes on what is on a stack, so there it stays as it is. */
-	if (pool->warm < WARM_MAX || WITH_ASAN) {
-		pool->warm++;
-	} else {
-		stack_cool(&pool->stacks, co->stack);
-		co->prepared = false;
-	}
+	pool->warm++;
 	co->next_idle = pool->idle;
 	pool->idle = co;
+}
+
+void coroutine_pool_cool(struct coroutine_pool *pool, size_t keep)
+{
+	size_t stay = pool->warm - pool->unused;
+
+	if (stay < keep)
+		stay = keep;
+	for (struct coroutine *co = pool->idle; !WITH_ASAN && co && co->prepared;
+	     co = co->next_idle) {
+		if (stay) {
+			stay--;
+			continue;
+		}
+		stack_cool(&pool->stacks, co->stack);
+		co->prepared = false;
+		pool->warm--;
+	}
+	pool->unused = pool->warm;
 }
 
 bool coroutine_resume(struct coroutine_pool *pool, struct coroutine *co)

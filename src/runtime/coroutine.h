@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Coroutines: functions with a stack of their own that can stop in the middle and be resumed. They are
- * pooled: a finished one keeps its warm stack for the next task. One pool a process, no threads.
+ * pooled: a finished one keeps its warm stack for the next task, until coroutine_pool_cool finds that
+ * none has needed it. One pool a process, no threads.
  * One may start another and goes on when that waits for the first time.
  */
 #ifndef RUNTIME_COROUTINE_H
@@ -34,14 +35,21 @@ struct coroutine_pool {
 	struct coroutine *idle; /* those without a task, the one used last first */
 	struct coroutine *all;
 	struct coroutine *current; /* running now; NULL on the main stack */
-	size_t warm;               /* idle ones that keep their stack's pages */
-	struct coroutine *main;    /* the main stack's own context */
+	size_t warm;            /* idle ones that keep their stack's pages: the first of `idle` */
+	size_t unused;          /* the fewest of these there have been since they were cooled */
+	struct coroutine *main; /* the main stack's own context */
 };
 
 /* 0 or -1 with errno. */
 int coroutine_pool_init(struct coroutine_pool *pool, size_t stack_size);
 /* No coroutine may have a task left. */
 void coroutine_pool_cleanup(struct coroutine_pool *pool);
+
+/*
+ * Gives back the pages of the idle stacks that nobody has needed since the last call, but for `keep` of
+ * them. Does nothing under AddressSanitizer, which has its own notes on what is on a stack.
+ */
+void coroutine_pool_cool(struct coroutine_pool *pool, size_t keep);
 
 /*
  * Runs task(arg) on a coroutine until it yields or ends. The coroutine if it yielded (to be resumed),

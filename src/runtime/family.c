@@ -64,11 +64,10 @@ struct start {
 	void *arg;
 };
 
-static void task_main(void *arg)
+void task_run(struct mu_conn *conn, void (*run)(struct mu_conn *conn, void *arg), void *arg)
 {
-	struct start start = *(struct start *)arg;
-	struct mu_worker *worker = start.conn->worker;
-	struct mu_conn *client = conn_client(start.conn);
+	struct mu_worker *worker = conn->worker;
+	struct mu_conn *client = conn_client(conn);
 	struct family *family = client->family;
 	/* What a task starts that is to end has to end too. */
 	struct task self = { .next = family->tasks,
@@ -77,7 +76,7 @@ static void task_main(void *arg)
 
 	family->tasks = &self;
 	worker->task = &self;
-	start.run(start.conn, start.arg);
+	run(conn, arg);
 	while (*place != &self)
 		place = &(*place)->next;
 	*place = self.next;
@@ -86,8 +85,19 @@ static void task_main(void *arg)
 	conn_wake(client, CONN_JOINED, 0);
 }
 
-static int reserve_task(struct mu_worker *worker)
+static void task_main(void *arg)
 {
+	struct start start = *(struct start *)arg;
+
+	task_run(start.conn, start.run, start.arg);
+}
+
+int task_reserve(struct mu_conn *conn)
+{
+	struct mu_worker *worker = conn->worker;
+
+	if (!family_of(conn_client(conn)))
+		return -1;
 	if (worker->tasks == worker->task_places) {
 		if (timers_reserve(&worker->timers, worker->timers.room + TASK_PLACES) < 0)
 			return -1;
@@ -105,7 +115,7 @@ int mu_go(struct mu_conn *conn, void (*run)(struct mu_conn *conn, void *arg), vo
 	struct task *self = worker->task;
 	bool failed;
 
-	if (!family_of(client) || conn_stop_blocking(client) < 0 || reserve_task(worker) < 0)
+	if (conn_stop_blocking(client) < 0 || task_reserve(client) < 0)
 		return -1;
 	coroutine_start(&worker->pool, task_main, &start, &failed);
 	worker->task = self;
@@ -149,8 +159,11 @@ int mu_join(struct mu_conn *conn)
 void mu_cancel(struct mu_conn *conn)
 {
 	const struct family *family = conn_client(conn)->family;
+	const struct task *self = conn->worker->task;
 
 	for (struct task *task = family ? family->tasks : NULL; task; task = task->next) {
+		if (task == self)
+			continue;
 		task->cancelled = true;
 		if (task->waiter && !task->waiter->woken)
 			waiter_wake(task->waiter, ECANCELED);
@@ -177,6 +190,13 @@ int mu_wait_notify(struct mu_conn *conn, int64_t ms)
 
 /* ---- other connections ---- */
 
+static void adopt(struct family *family, struct mu_conn *client, struct mu_conn *other)
+{
+	other->parent = client;
+	other->next = family->others;
+	family->others = other;
+}
+
 struct mu_conn *conn_open_other(struct mu_conn *parent, int fd, bool is_pipe)
 {
 	struct mu_conn *client = conn_client(parent), *other = NULL;
@@ -196,26 +216,40 @@ struct mu_conn *conn_open_other(struct mu_conn *parent, int fd, bool is_pipe)
 	if (!is_pipe)
 		getpeername(fd, (struct sockaddr *)&peer, &len);
 	slot_peer_set(&other->peer, (struct sockaddr *)&peer);
-	other->parent = client;
-	other->next = family->others;
-	family->others = other;
+	adopt(family, client, other);
 	return other;
 }
 
-static void close_other(struct family *family, struct mu_conn *other)
+int family_adopt(struct mu_conn *client, struct mu_conn *other)
 {
-	struct mu_conn **place = &family->others;
+	struct family *family = family_of(client);
+
+	if (!family)
+		return -1;
+	adopt(family, client, other);
+	return 0;
+}
+
+void family_release(struct mu_conn *other)
+{
+	struct mu_conn **place = &other->parent->family->others;
 
 	while (*place != other)
 		place = &(*place)->next;
 	*place = other->next;
+}
+
+static void close_other(struct mu_conn *other)
+{
+	family_release(other);
 	fd_close(&other->fd);
 	conn_put(other);
 }
 
-/* Somebody waits for it, or has been woken and has not gone on yet. */
-static bool is_waited_for(const struct family *family, const struct mu_conn *other)
+bool family_awaits(const struct mu_conn *other)
 {
+	const struct family *family = other->parent->family;
+
 	if (family->waiter && family->waiter->conn == other)
 		return true;
 	for (const struct task *task = family->tasks; task; task = task->next)
@@ -227,11 +261,11 @@ static bool is_waited_for(const struct family *family, const struct mu_conn *oth
 void mu_close(struct mu_conn *other)
 {
 	assert(other->state == CONN_OTHER || other->state == CONN_PIPE);
-	if (!is_waited_for(other->parent->family, other)) {
-		close_other(other->parent->family, other);
+	if (!family_awaits(other)) {
+		close_other(other);
 		return;
 	}
-	/* Who waits for it, which nobody may, finds it closed: the struct stays as long as its parent's serve. */
+	/* Who waits for it comes back to the struct, which stays as long as its parent's serve. */
 	fd_close(&other->fd);
 	other->ready = CONN_IN | CONN_OUT;
 	conn_wake(other, -1, ECANCELED);
@@ -259,7 +293,7 @@ void family_end(struct mu_conn *conn)
 		end->run(end);
 	}
 	while (family->others)
-		close_other(family, family->others);
+		close_other(family->others);
 	conn->family = NULL;
 }
 

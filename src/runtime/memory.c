@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The memory of a worker's connections: their structs in slabs that are never given back while it runs, and
- * input buffers, of which a few idle ones are kept warm.
+ * input buffers. What a burst has needed of these and of stacks stays until nobody has needed it for a while: a
+ * gateway has as many of them in use as requests in hand, and pages that come and go with each cost more than it does.
  */
 #include "runtime/runtime.h"
 
 #include <stdlib.h>
 
-enum { CONNS_PER_SLAB = 64, BUFFERS_KEPT = 32 };
+enum { CONNS_PER_SLAB = 64, KEPT = 32, COOL_MS = 1000 };
 
 struct conn_slab {
 	struct conn_slab *next;
@@ -58,7 +59,7 @@ void memory_free(struct mu_worker *worker)
 		free(buffer);
 	}
 	worker->free = worker->doomed = NULL;
-	worker->idle_buffers = 0;
+	worker->idle_buffers = worker->unused_buffers = 0;
 }
 
 int memory_take_buffer(struct mu_conn *conn)
@@ -69,6 +70,8 @@ int memory_take_buffer(struct mu_conn *conn)
 	if (buffer) {
 		worker->buffers = buffer->next;
 		worker->idle_buffers--;
+		if (worker->unused_buffers > worker->idle_buffers)
+			worker->unused_buffers = worker->idle_buffers;
 	} else {
 		buffer = malloc(sizeof(*buffer));
 		if (!buffer)
@@ -87,11 +90,39 @@ void memory_put_buffer(struct mu_conn *conn)
 	conn->in = NULL;
 	if (!buffer)
 		return;
-	if (worker->idle_buffers >= BUFFERS_KEPT) {
-		free(buffer);
-		return;
-	}
 	buffer->next = worker->buffers;
 	worker->buffers = buffer;
 	worker->idle_buffers++;
+}
+
+/* The ones used last stay: they are the first. */
+static void free_unused_buffers(struct mu_worker *worker)
+{
+	size_t stay = worker->idle_buffers - worker->unused_buffers;
+	struct buffer **end = &worker->buffers, *buffer;
+
+	for (size_t n = stay < KEPT ? KEPT : stay; n && *end; n--)
+		end = &(*end)->next;
+	while ((buffer = *end)) {
+		*end = buffer->next;
+		free(buffer);
+		worker->idle_buffers--;
+	}
+	worker->unused_buffers = worker->idle_buffers;
+}
+
+static bool has_spare(const struct mu_worker *worker)
+{
+	return worker->idle_buffers > KEPT || (worker->pool.warm > KEPT && !WITH_ASAN);
+}
+
+void memory_cool(struct mu_worker *worker)
+{
+	if (worker->cool_at && worker->now < worker->cool_at)
+		return;
+	if (worker->cool_at) {
+		free_unused_buffers(worker);
+		coroutine_pool_cool(&worker->pool, KEPT);
+	}
+	worker->cool_at = has_spare(worker) ? worker->now + COOL_MS : 0;
 }

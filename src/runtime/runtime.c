@@ -29,12 +29,18 @@ int runtime_init(struct mu_worker *worker)
 	worker->turn_left = TURN_BYTES;
 	worker->tasks = worker->task_places = 0;
 	worker->foreign = NULL;
+	worker->pools = NULL;
+	worker->resting = worker->resting_max = 0;
+	worker->backgrounds = NULL;
+	worker->background = 0;
+	worker->background_began = false;
 	worker->logged = worker->left = 0;
 	worker->left_full = false;
 	worker->slabs = NULL;
 	worker->free = worker->doomed = NULL;
 	worker->buffers = NULL;
-	worker->idle_buffers = 0;
+	worker->idle_buffers = worker->unused_buffers = 0;
+	worker->cool_at = 0;
 	timers_init(&worker->timers);
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (worker->epoll < 0)
@@ -49,6 +55,8 @@ int runtime_init(struct mu_worker *worker)
 void runtime_cleanup(struct mu_worker *worker)
 {
 	child_log_stop(worker);
+	background_free(worker);
+	pool_free_all(worker);
 	fd_close(&worker->null);
 	coroutine_pool_cleanup(&worker->pool);
 	fd_close(&worker->epoll);
@@ -72,6 +80,7 @@ int runtime_timeout(const struct mu_worker *worker, int64_t other)
 	if (worker->runnable || worker->woken)
 		return 0;
 	at = clock_earlier(clock_earlier(at, other), worker->wake_at);
+	at = clock_earlier(at, worker->cool_at);
 	if (!at)
 		return -1;
 	if (at <= worker->now)
@@ -103,8 +112,11 @@ void runtime_event(struct mu_conn *conn, uint32_t events)
 {
 	if (conn->state == CONN_FREE)
 		return;
-	if (conn->state == CONN_LOGGED) {
-		child_log_event(conn);
+	if (conn->state >= CONN_LOGGED) {
+		if (conn->state == CONN_RESTING)
+			pool_event(conn);
+		else
+			child_log_event(conn);
 		return;
 	}
 	runtime_note(conn, events);
@@ -154,6 +166,8 @@ static void run_timers(struct mu_worker *worker)
 
 		if (timer->waits) {
 			waiter_wake((struct waiter *)timer, ETIMEDOUT);
+		} else if (conn->state == CONN_RESTING) {
+			pool_close(conn);
 		} else if (!conn->queued) {
 			conn_log_limit(conn);
 			conn_close(conn);
@@ -178,6 +192,7 @@ void runtime_finish_turn(struct mu_worker *worker)
 		conn->next = worker->free;
 		worker->free = conn;
 	}
+	memory_cool(worker);
 }
 
 static void cut(struct mu_conn *conn)

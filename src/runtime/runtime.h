@@ -55,7 +55,9 @@ enum conn_state {
 	CONN_OTHER = 4,   /* a socket of our own */
 	CONN_PIPE = 5,    /* one end of a pipe of ours */
 	CONN_FOREIGN = 6, /* a descriptor that is not ours, for the time of one wait */
-	CONN_LOGGED = 7   /* a pipe whose lines are logged by the loop: child_log.c */
+	/* The loop's alone. */
+	CONN_LOGGED = 7, /* a pipe whose lines are logged by the loop: child_log.c */
+	CONN_RESTING = 8 /* a socket of our own in a pool, part of no client's serve: pool.c */
 };
 
 /* What can be waited for. Of these, what need not be, as far as we know, is `ready`. */
@@ -115,7 +117,7 @@ struct family {
 };
 
 struct mu_conn {
-	struct timer timer; /* first: a timer is its connection. FRESH and PARKED */
+	struct timer timer; /* first: a timer is its connection. FRESH, PARKED, RESTING */
 	int fd;
 	uint8_t state;        /* enum conn_state */
 	uint8_t ready;        /* CONN_IN, CONN_OUT, CONN_NOTIFIED */
@@ -134,13 +136,16 @@ struct mu_conn {
 	struct mu_worker *worker;
 	struct waiter *waiters; /* who waits for it */
 	struct buffer *in;
-	struct arena *arena;
+	union {
+		struct arena *arena;   /* of a client, if it has one */
+		struct mu_conn *newer; /* RESTING: in its pool */
+	};
 	uintptr_t word;
-	struct mu_conn
-		*next; /* in the free list, the doomed list, the runnable queue or a family */
+	struct mu_conn *next; /* free, doomed, runnable, of a family or of a pool */
 	union {
 		struct family *family;  /* of a client, if it has one */
 		struct mu_conn *parent; /* of the others: the client */
+		struct mu_pool *pool;   /* RESTING */
 	};
 };
 
@@ -149,6 +154,7 @@ struct limits {
 	int64_t slow_ms; /* a longer request is logged; 0: none is */
 };
 
+struct background;
 struct conf_output;
 struct conn_slab;
 struct names;
@@ -167,7 +173,7 @@ struct mu_worker {
 	const struct conf_output *output; /* output[i] is written to by output_fd[i] */
 	const int *output_fd;
 	size_t outputs;
-	struct names *names; /* NULL: the module is without MU_NAMES */
+	struct names *names; /* NULL: nobody has asked for one yet, or may */
 
 	/* Of the programs that its children become. */
 	const struct rlimit *program_files; /* RLIMIT_NOFILE; NULL: that of the worker */
@@ -200,16 +206,24 @@ struct mu_worker {
 	size_t left;               /* of these, of children that have ended */
 	bool left_full;            /* there were as many as may be: said so in the log */
 	struct mu_conn *foreign;   /* whose descriptors are not ours, by `next` */
+	struct mu_pool *pools;
+	size_t resting, resting_max;    /* connections in all of them */
+	struct background *backgrounds; /* what mu_background was told */
+	size_t background;              /* how many of these run */
+	bool background_began;
 
 	/* Memory. */
 	struct conn_slab *slabs;
 	struct mu_conn *free, *doomed; /* doomed: closed in this batch of events */
 	struct buffer *buffers;        /* idle ones, the one used last first */
 	size_t idle_buffers;
+	size_t unused_buffers; /* the fewest idle ones there have been since some were freed */
+	int64_t cool_at;       /* when what nobody needs any more is given back; 0: there is none */
 
 	/*
 	 * Direct: how the process's own stack waits, by a poll until the waiter is woken, or by turns of the loop while
-	 * there are tasks or pipes that are logged. Both look at the master's socket. Given by worker/.
+	 * there are tasks, pipes that are logged or connections that rest. Both look at the master's socket. Given by
+	 * worker/.
 	 */
 	void (*direct_wait)(struct waiter *waiter, int64_t deadline);
 	void (*direct_turn)(struct waiter *waiter);
@@ -241,7 +255,7 @@ void runtime_cut(struct mu_worker *worker);
 
 /* ---------------------------------------------------------------------------- conn.c ---- */
 
-/* The connection that serve was called with: itself, or its parent. */
+/* The connection that serve was called with: itself, or its parent. Not for those that are the loop's alone. */
 static inline struct mu_conn *conn_client(const struct mu_conn *conn)
 {
 	return conn->state <= CONN_SERVING ? (struct mu_conn *)(uintptr_t)conn : conn->parent;
@@ -298,6 +312,8 @@ int conn_wait(struct mu_conn *conn, int events);
  * that kind), without the idle limit. 1: it came. 0: the time has passed. -1 with ETIMEDOUT (logged), ECANCELED.
  */
 int conn_wait_for(struct mu_conn *conn, int events, int64_t milliseconds);
+/* Bytes that we have sent and the other side has not taken yet; 0 where that is not known. */
+int conn_unsent(const struct mu_conn *conn);
 /* In serve: lets `milliseconds` pass (0: others have a turn). 0 or -1 with ETIMEDOUT, ECANCELED. */
 int conn_pause(struct mu_conn *conn, int64_t milliseconds);
 /*
@@ -344,12 +360,48 @@ struct mu_conn *conn_open_other(struct mu_conn *parent, int fd, bool is_pipe);
 int conn_at_end(struct mu_conn *conn, struct at_end *end);
 /* As mu_wait_fd. To wait for several: put them into an epoll descriptor of your own and wait for that. */
 int conn_wait_fd(struct mu_conn *conn, int fd, int events, int64_t milliseconds);
+/* Does anybody wait for one of the others, or has been woken and not gone on yet? */
+bool family_awaits(const struct mu_conn *other);
+/* One that nobody waits for is its client's no more. */
+void family_release(struct mu_conn *other);
+/* An OTHER of nobody's is the client's. 0 or -1 with ENOMEM. */
+int family_adopt(struct mu_conn *client, struct mu_conn *other);
+/* Makes ready for one more task of the connection. 0 or -1 with ENOMEM. */
+int task_reserve(struct mu_conn *conn);
+/* On a coroutine, after task_reserve: runs a task of the connection from its beginning to its end. */
+void task_run(struct mu_conn *conn, void (*run)(struct mu_conn *conn, void *arg), void *arg);
 /* Serve has returned: waits for its tasks, and undoes what it had beside itself. */
 void family_end(struct mu_conn *conn);
 /* Bytes of a connection with a family, or of one of its others, have moved. */
 void family_moved(struct mu_conn *conn);
 /* A client with a family has a limit of its own now: it is for those too who wait already. */
 void family_limit(struct mu_conn *client);
+
+/* ---------------------------------------------------------------------------- pool.c ---- */
+
+/* An event of a RESTING connection: it is closed if there is anything to be read, or an end. */
+void pool_event(struct mu_conn *conn);
+/* Closes a RESTING one. */
+void pool_close(struct mu_conn *conn);
+/* The same with all there are; the pools stay. */
+void pool_close_all(struct mu_worker *worker);
+/* With the pools, at the worker's end. */
+void pool_free_all(struct mu_worker *worker);
+
+/* ---------------------------------------------------------------------- background.c ---- */
+
+/*
+ * A SERVING connection that stands for the worker: no descriptor, no limits, not counted. NULL with ENOMEM.
+ * conn_stand_down: waits for its tasks, undoes what it had, gives it back. May yield.
+ */
+struct mu_conn *conn_stand(struct mu_worker *worker);
+void conn_stand_down(struct mu_conn *conn);
+
+/* The worker serves from now on: starts what mu_background was told, each up to its first wait. Failures are logged. */
+void background_begin(struct mu_worker *worker);
+/* From the loop: all waits of these coroutines end with ECANCELED. They are gone when worker->background is 0. */
+void background_end(struct mu_worker *worker);
+void background_free(struct mu_worker *worker);
 
 /* -------------------------------------------------------------------------- limits.c ---- */
 
@@ -378,6 +430,11 @@ void memory_each_conn(struct mu_worker *worker, void (*visit)(struct mu_conn *co
 int memory_take_buffer(struct mu_conn *conn);
 /* It goes back, whatever is in it; nothing if there is none. */
 void memory_put_buffer(struct mu_conn *conn);
+/*
+ * In every turn: what of idle buffers and stacks nobody has needed for a second is given back, but for a few. Sets
+ * worker->cool_at.
+ */
+void memory_cool(struct mu_worker *worker);
 /* All of it, at the worker's end. */
 void memory_free(struct mu_worker *worker);
 

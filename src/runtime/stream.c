@@ -3,6 +3,7 @@
 #include "runtime/runtime.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -73,6 +74,25 @@ ssize_t mu_fill(struct mu_conn *conn)
 		n = conn_receive(conn);
 	} while (n < 0 && errno == EAGAIN);
 	return n;
+}
+
+int mu_wait_input(struct mu_conn *conn, int64_t ms)
+{
+	struct pollfd pollfd = { .fd = conn->fd, .events = POLLIN | POLLRDHUP };
+
+	if (conn->ended)
+		return 1;
+	if (conn->fd < 0) {
+		errno = EBADF;
+		return -1;
+	}
+	/* Where it is set it may be a guess, and the receive that follows would wait for longer than asked for. */
+	if (conn->ready & CONN_IN) {
+		if (poll(&pollfd, 1, 0) > 0)
+			return 1;
+		conn->ready &= (uint8_t)~CONN_IN;
+	}
+	return conn_wait_for(conn, CONN_IN, ms);
 }
 
 void mu_consume(struct mu_conn *conn, size_t n)
@@ -249,6 +269,30 @@ ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 int mu_wait_room(struct mu_conn *conn)
 {
 	return before_send(conn);
+}
+
+int mu_wait_output(struct mu_conn *conn, int64_t ms)
+{
+	struct pollfd pollfd = { .fd = conn->fd, .events = POLLOUT };
+	int waited, before, queued;
+
+	if (conn->fd < 0) {
+		errno = EBADF;
+		return -1;
+	}
+	/* A guess, unless a call found otherwise. */
+	if (conn->ready & CONN_OUT) {
+		if (poll(&pollfd, 1, 0) > 0)
+			return conn_keep_turn(conn, CONN_OUT) < 0 ? -1 : 1;
+		conn->ready &= (uint8_t)~CONN_OUT;
+	}
+	/* There is room only when a good part of the kernel's buffer is free: who takes little takes something. */
+	queued = conn_unsent(conn);
+	do {
+		before = queued;
+		waited = conn_wait_for(conn, CONN_OUT, ms);
+	} while (waited == 0 && ms > 0 && (queued = conn_unsent(conn)) < before);
+	return waited;
 }
 
 int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)

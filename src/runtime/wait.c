@@ -104,7 +104,7 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 				 .task = worker->task,
 				 .events = events };
 	struct waiter **note = noted(conn);
-	bool polls = !waiter.coroutine && !worker->tasks && !worker->logged;
+	bool polls = !waiter.coroutine && !worker->tasks && !worker->logged && !worker->resting;
 	int error;
 
 	if (events & (CONN_IN | CONN_OUT) && !polls && (error = conn_watch(conn, events)) != 0)
@@ -129,8 +129,7 @@ int conn_suspend(struct mu_conn *conn, int events, int64_t deadline)
 	return waiter.wake;
 }
 
-/* What we have sent and the client's side has not taken yet. */
-static int unsent(const struct mu_conn *conn)
+int conn_unsent(const struct mu_conn *conn)
 {
 	int bytes = 0;
 
@@ -151,7 +150,7 @@ static int64_t later(const struct mu_conn *conn, int events, int *queued)
 	 * The kernel calls a socket writable only when a good part of its buffer is free, which a slow
 	 * reader may not manage within the idle limit. It is idle only if it took nothing at all.
 	 */
-	if (events & CONN_OUT && (*queued = unsent(conn)) < before)
+	if (events & CONN_OUT && (*queued = conn_unsent(conn)) < before)
 		return conn_deadline(conn);
 	return conn_deadline_moved(conn);
 }
@@ -171,6 +170,18 @@ static bool is_awaited(const struct mu_conn *conn, int events)
 	return false;
 }
 
+/*
+ * One of our own that another task has closed meanwhile: so the wait has ended, even where something else had ended it
+ * already and its turn has not come before.
+ */
+static int suspend(struct mu_conn *conn, int events, int64_t deadline)
+{
+	int error = conn_suspend(conn, events, deadline);
+	bool is_own = conn->state == CONN_OTHER || conn->state == CONN_PIPE;
+
+	return is_own && conn->fd < 0 ? ECANCELED : error;
+}
+
 static int wait_until(struct mu_conn *conn, int events, int64_t deadline)
 {
 	const struct mu_worker *worker = conn->worker;
@@ -181,12 +192,12 @@ static int wait_until(struct mu_conn *conn, int events, int64_t deadline)
 		return ETIMEDOUT;
 	if (is_awaited(conn, events))
 		return EBUSY;
-	return conn_suspend(conn, events, deadline);
+	return suspend(conn, events, deadline);
 }
 
 int conn_wait(struct mu_conn *conn, int events)
 {
-	int queued = events & CONN_OUT ? unsent(conn) : 0;
+	int queued = events & CONN_OUT ? conn_unsent(conn) : 0;
 	int64_t deadline;
 	int error;
 
@@ -214,7 +225,7 @@ static int wait_for(struct mu_conn *conn, int events, int64_t deadline)
 		return EBUSY;
 	if (conn->ready & events)
 		return 0;
-	return conn_suspend(conn, events, deadline);
+	return suspend(conn, events, deadline);
 }
 
 int conn_wait_for(struct mu_conn *conn, int events, int64_t ms)

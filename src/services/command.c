@@ -11,9 +11,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* Where nobody says anything else: what login(1) gives an administrator. */
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 /* ---- the environment ---- */
 
 /* The length of the name in "NAME=VALUE", or of all of it. */
@@ -47,7 +44,7 @@ static const char *search_path(const struct command_conf *conf)
 		return set + name_len(set) + 1;
 	if (find_variable(conf->pass_env.word, conf->pass_env.n, "PATH"))
 		passed = getenv("PATH");
-	return passed ? passed : DEFAULT_PATH;
+	return passed ? passed : COMMAND_PATH;
 }
 
 /* ---- the check ---- */
@@ -194,7 +191,7 @@ static int make_env(struct command *command)
 			result |= add_variable(command, name, value);
 	}
 	if (!find_variable(command->env, command->envs, "PATH"))
-		result |= add_variable(command, "PATH", DEFAULT_PATH);
+		result |= add_variable(command, "PATH", COMMAND_PATH);
 	return result;
 }
 
@@ -239,8 +236,7 @@ const char *const *command_env(const struct command *command, struct mu_conn *co
 
 /* ---- one run ---- */
 
-/* Looking at the file would only find that we cannot look. */
-static bool is_shortage(int error)
+bool command_is_shortage(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN;
 }
@@ -261,20 +257,24 @@ static const char *spawn_error(int error)
 	}
 }
 
-void command_log_failure(const struct command *command, struct mu_conn *conn, int error)
+void command_log_unable(struct mu_conn *conn, const char *file, const char *folder, int error)
 {
-	const char *folder = command->conf->folder;
 	char reason[EXECUTABLE_REASON_MAX];
 
-	if (is_shortage(error))
-		mu_log(conn, MU_ERR, "%s cannot be run: %s", command->file, spawn_error(error));
-	else if (!executable_check(NULL, command->file, reason))
-		mu_log(conn, MU_ERR, "%s cannot be run: %s", command->file, reason);
+	/* Looking at the file would only find that we cannot look. */
+	if (command_is_shortage(error))
+		mu_log(conn, MU_ERR, "%s cannot be run: %s", file, spawn_error(error));
+	else if (!executable_check(NULL, file, reason))
+		mu_log(conn, MU_ERR, "%s cannot be run: %s", file, reason);
 	else if (!executable_check_folder(NULL, folder, reason))
-		mu_log(conn, MU_ERR, "%s cannot be run: its folder %s: %s", command->file, folder,
-		       reason);
+		mu_log(conn, MU_ERR, "%s cannot be run: its folder %s: %s", file, folder, reason);
 	else
-		mu_log(conn, MU_ERR, "%s cannot be run: %s", command->file, spawn_error(error));
+		mu_log(conn, MU_ERR, "%s cannot be run: %s", file, spawn_error(error));
+}
+
+void command_log_failure(const struct command *command, struct mu_conn *conn, int error)
+{
+	command_log_unable(conn, command->file, command->conf->folder, error);
 }
 
 const char *command_status_text(int status, char buffer[COMMAND_STATUS_MAX])

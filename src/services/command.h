@@ -9,6 +9,9 @@
 
 #include "musterd/module.h"
 
+/* PATH where nobody says anything else: what login(1) gives an administrator. */
+#define COMMAND_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 struct command_conf {
 	struct mu_words command; /* the program and its arguments */
 	const char *argv0;       /* NULL: as in the command */
@@ -63,6 +66,11 @@ const char *const *command_env(const struct command *command, struct mu_conn *co
 
 /* One line, at level error: mu_spawn failed with this errno. */
 void command_log_failure(const struct command *command, struct mu_conn *conn, int error);
+
+/* The same for a program and the folder that it was to work in, whoever names them. */
+void command_log_unable(struct mu_conn *conn, const char *file, const char *folder, int error);
+/* Such an error is of this moment, and says nothing about the program. */
+bool command_is_shortage(int error);
 
 /* "exit status 3", "killed by SIGSEGV (core dumped)"; written to buffer, which is returned. */
 enum { COMMAND_STATUS_MAX = 64 };

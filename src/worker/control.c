@@ -46,6 +46,8 @@ static void drain(struct worker *worker, int64_t ms, bool last_call, bool orphan
 	if (!rt->draining) {
 		slot_set_state(rt->slot, SLOT_DRAINING, rt->now);
 		rt->draining = true;
+		background_end(rt);
+		pool_close_all(rt);
 		if (rt->module->drain)
 			rt->module->drain(rt->state);
 	}

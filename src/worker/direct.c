@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The loop of a worker that serves one connection at a time on its own stack, and the waits that its
- * connections do: a poll that also listens to the master, or turns of the loop while there are tasks or logged pipes.
+ * connections do: a poll that also listens to the master, or turns of the loop while there are tasks, logged pipes or
+ * connections that rest.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -110,6 +111,8 @@ void direct_wait(struct waiter *waiter, int64_t deadline)
 			fds[1].fd = -1;
 		begin_sleep(worker);
 		int n = poll(fds, 2, runtime_timeout(rt, until));
+		if (n < 0)
+			n = poll(fds, 2, 0);
 		end_sleep(worker);
 		if (n < 0 && errno != EINTR) {
 			waiter_wake(waiter, errno);
@@ -168,7 +171,7 @@ static bool serve_one(struct worker *worker, size_t listener)
 	rt->crowded = false;
 	worker->look_at = rt->now + rt->limits.park_ms;
 	while (conn_serve_here(conn) == MU_PARKED)
-		;
+		runtime_finish_turn(rt);
 	runtime_finish_turn(rt);
 	return true;
 }
@@ -178,13 +181,6 @@ static void serve_waiting(struct worker *worker, int most)
 	for (size_t i = 0; i < worker->args->listeners; i++)
 		for (int n = 0; n < most && serve_one(worker, i); n++)
 			;
-}
-
-/* Who was left behind by one that was served says something, or is gone. */
-static void hear_left(struct mu_worker *rt, const struct epoll_event *event)
-{
-	runtime_event(event->data.ptr, event->events);
-	runtime_finish_turn(rt);
 }
 
 static void turn(struct worker *worker)
@@ -198,15 +194,34 @@ static void turn(struct worker *worker)
 		serve_one(worker, event_listener(&event));
 	else if (n > 0 && !event_is_connection(&event))
 		control_read(worker);
-	else if (n > 0)
-		hear_left(rt, &event);
+	else if (n > 0) /* what was left behind, rests, or is of the background */
+		runtime_event(event.data.ptr, event.events);
 	if (worker->try_accept)
 		serve_waiting(worker, 1);
 	worker->try_accept = false;
-	runtime_wake(rt);
+	runtime_finish_turn(rt);
 	control_expire(worker);
 	acceptor_turn(&worker->acceptor, worker->args->board, 0, false, rt->now);
 	title_renew(&worker->title, title_state(worker), rt->connections, rt->now);
+}
+
+/* Its waits have all been ended. */
+static void end_background(struct worker *worker)
+{
+	struct mu_worker *rt = &worker->rt;
+
+	while (rt->background) {
+		struct epoll_event event;
+		int n = wait_events(worker, &event, 1,
+				    runtime_timeout(rt, next_look_while_serving(worker)));
+
+		if (n > 0 && event_is_connection(&event))
+			runtime_event(event.data.ptr, event.events);
+		else if (n > 0)
+			control_read(worker);
+		cut_if_over(rt);
+		runtime_finish_turn(rt);
+	}
 }
 
 void run_direct(struct worker *worker)
@@ -220,4 +235,5 @@ void run_direct(struct worker *worker)
 		worker->took_all = !acceptor_has_waiting(&worker->acceptor);
 		acceptor_end(&worker->acceptor);
 	}
+	end_background(worker);
 }

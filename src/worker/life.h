@@ -102,7 +102,10 @@ static inline int64_t next_look(const struct worker *worker)
 	return clock_earlier(at, expiry_due(&worker->expiry, worker->rt.slot));
 }
 
-/* The one wait of a loop. While it lasts the slot says that the worker is at nothing. How many events; -1: a signal. */
+/*
+ * The one wait of a loop. While it lasts the slot says that the worker is at nothing. How many events; -1: a signal, and
+ * none: after SIGCONT what has come meanwhile is seen before a limit that has passed meanwhile.
+ */
 static inline int wait_events(struct worker *worker, struct epoll_event *events, int max,
 			      int timeout)
 {
@@ -111,6 +114,8 @@ static inline int wait_events(struct worker *worker, struct epoll_event *events,
 
 	atomic_store_explicit(&rt->slot->running_since, 0, memory_order_relaxed);
 	n = epoll_wait(rt->epoll, events, max, timeout);
+	if (n < 0)
+		n = epoll_wait(rt->epoll, events, max, 0);
 	runtime_tick(rt);
 	atomic_store_explicit(&rt->slot->running_since, rt->now, memory_order_relaxed);
 	return n;

@@ -7,7 +7,7 @@
 #include "worker/life.h"
 
 /*
- * Sets rt.module, which the master has given as a stub where it is in a file. What its block says, in the arena; NULL: it
+ * Sets rt.module, of which the master has given but the name where it is in a file. What its block says, in the arena; NULL: it
  * cannot serve (logged).
  */
 const void *module_load(struct worker *worker, struct arena *arena);

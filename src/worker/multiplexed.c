@@ -149,6 +149,6 @@ void run_multiplexed(struct worker *worker)
 
 	acceptor_arm(&worker->acceptor, worker->rt.now);
 	look_after(worker);
-	while (!rt->draining || rt->connections || worker->last_call)
+	while (!rt->draining || rt->connections || worker->last_call || rt->background)
 		turn(worker);
 }

@@ -42,17 +42,12 @@ static void serve(void *arg)
 {
 	struct worker *worker = arg;
 	struct mu_worker *rt = &worker->rt;
-	struct mu_conn *conn = conn_take(rt, CONN_SERVING);
+	struct mu_conn *conn = conn_stand(rt);
 
 	worker->tending.result = -1;
 	if (conn) {
-		conn->lingering = true;           /* no limit counts, and none is logged */
-		conn->ready = CONN_IN | CONN_OUT; /* to fail, in place of a wait */
 		worker->tending.result = rt->module->serve(conn, rt->state);
-		if (conn->family)
-			family_end(conn);
-		arena_free(conn->arena);
-		conn_put(conn);
+		conn_stand_down(conn);
 	}
 	worker->tending.over = true;
 }
@@ -148,7 +143,11 @@ int run_tending(struct worker *worker)
 		log_err("no memory for a stack: %s", strerror(errno));
 		return WORKER_EXIT_SETUP;
 	}
+	background_begin(rt);
 	while (!worker->tending.over)
+		turn(worker);
+	background_end(rt);
+	while (rt->background)
 		turn(worker);
 	return worker->tending.result == MU_DONE ? 0 : WORKER_EXIT_TENDED;
 }

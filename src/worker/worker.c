@@ -94,15 +94,15 @@ static void set_up_programs(struct worker *worker)
 		rt->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
-/* The files that names need, which a chroot hides. */
+/* The files that names need, which a chroot hides. Without one they are read when a name is asked for first. */
 static int prepare_names(struct mu_worker *rt, bool chroots)
 {
 	struct names_source source = names_system;
 	const char *reason;
 
-	if (!(rt->module->flags & MU_NAMES))
+	if (!(rt->module->flags & MU_NAMES) || !chroots)
 		return 0;
-	source.once = chroots;
+	source.once = true;
 	rt->names = names_new(&source, &reason);
 	if (rt->names)
 		return 0;
@@ -163,6 +163,7 @@ static int serve(struct worker *worker)
 		return 0;
 	if (!rt->draining)
 		slot_set_state(rt->slot, rt->idle, rt->now);
+	background_begin(rt);
 	if (rt->direct)
 		run_direct(worker);
 	else

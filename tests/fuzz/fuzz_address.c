@@ -5,17 +5,9 @@
  */
 #include "net/address.h"
 
-#include <stdint.h>
-#include <stdlib.h>
+#include "fuzz.h"
+
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void try_listen_name(const char *text)
 {
@@ -23,18 +15,18 @@ static void try_listen_name(const char *text)
 	const char *reason = NULL;
 
 	if (listen_name_parse(&name, text, &reason) < 0) {
-		require(reason != NULL);
+		must(reason != NULL);
 		return;
 	}
 	switch (name.kind) {
 	case LISTEN_INET:
-		require(name.port && *name.port);
+		must(name.port && *name.port);
 		break;
 	case LISTEN_UNIX:
-		require(name.path && name.path[1]);
+		must(name.path && name.path[1]);
 		break;
 	case LISTEN_SYSTEMD:
-		require(name.name && *name.name);
+		must(name.name && *name.name);
 		break;
 	default:
 		abort();
@@ -48,9 +40,9 @@ static void try_address(const char *text)
 
 	if (address_parse(&address, text) < 0)
 		return;
-	require(address.len <= sizeof(address.u));
-	require(address_parse(&again, address_text(&address, shown)) == 0);
-	require(address_equal(&address, &again));
+	must(address.len <= sizeof(address.u));
+	must(address_parse(&again, address_text(&address, shown)) == 0);
+	must(address_equal(&address, &again));
 }
 
 /* As the kernel might give it for somebody else's socket. */
@@ -64,8 +56,8 @@ static void try_name_of_socket(const uint8_t *data, size_t size)
 	if (size)
 		memcpy(address.u.un.sun_path, data, size);
 	address.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
-	require(strlen(address_text(&address, shown)) < sizeof(shown));
-	require(address_equal(&address, &address));
+	must(strlen(address_text(&address, shown)) < sizeof(shown));
+	must(address_equal(&address, &address));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

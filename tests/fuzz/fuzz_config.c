@@ -8,10 +8,7 @@
 #include "config/capture.h"
 #include "config/diff.h"
 #include "conf_fixture.h"
-
-#include <stdint.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static char *print(const struct config *config)
 {

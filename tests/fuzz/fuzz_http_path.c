@@ -5,18 +5,10 @@
  */
 #include "services/http/path.h"
 
+#include "fuzz.h"
+
 #include <limits.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void must_be_safe(const char *path, size_t len)
 {
@@ -47,7 +39,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if ((size && path[0] != '/') || memchr(path, '\0', size))
 		return 0;
 	status = path_clean(path, size, out, sizeof out, &len);
-	must(status == 0 || status == 400 || status == 404);
+	must(status == 0 || status == PATH_NO_FILE || status == 400 || status == 404);
+	if (status == PATH_NO_FILE)
+		must(len > 0 && out[0] == '/' && out[len] == '\0' && !strstr(out, "/../") &&
+		     !strstr(out, "//"));
 	if (path_is_clean(path, size))
 		must(status == 0 && len == size && !memcmp(out, path, len));
 	if (status == 0) {

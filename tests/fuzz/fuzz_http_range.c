@@ -6,18 +6,11 @@
  */
 #include "services/http/range.h"
 
-#include <stdbool.h>
-#include <stdlib.h>
+#include "exact_copy.h"
+#include "fuzz.h"
+
 #include <string.h>
 #include <strings.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void must_be_apart(const struct range *a, const struct range *b)
 {
@@ -46,10 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(&bytes, data, sizeof bytes);
 	bytes &= INT64_MAX;
 	size -= sizeof bytes;
-	/* From memory that ends where the value ends. */
-	value = malloc(size ? size : 1);
-	must(value != NULL);
-	memcpy(value, data + sizeof bytes, size);
+	value = exact_copy(data + sizeof bytes, size);
 	n = range_parse(value, size, bytes, range);
 	must(n >= -1 && n <= RANGES_MAX);
 	must_be_sound(range, n, bytes);

@@ -5,10 +5,9 @@
  */
 #include "master/saved.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <string.h>
 
 static int is_a_descriptor(int fd, void *arg)
 {

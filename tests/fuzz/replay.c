@@ -6,13 +6,11 @@
  */
 /* With -DLIBFUZZER the main function is libFuzzer's own. */
 #ifndef LIBFUZZER
-#include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 static int replay(const char *name, FILE *file)
 {

@@ -20,7 +20,7 @@ status=0
 
 check() { # FILE SED-COMMAND
 	sed -e "$2" -e "s|@pkgdatadir@/www|$src/etc/www|; s|/srv/[a-z.]*|$src/etc/www|; s|root www;|root $src/etc/www;|" \
-		-e "s|^user  *musterd|user $(id -un)|; s|www-data|$(id -un)|; s|\\(group  *\\)$(id -un)|\\1$(id -gn)|; s|owner root|owner $(id -un)|" \
+		-e "s|^user  *musterd|user $(id -un)|; s|www-data|$(id -un)|; s|user  *git\$|user $(id -un)|; s|\\(group  *\\)$(id -un)|\\1$(id -gn)|; s|owner root|owner $(id -un)|" \
 		-e "s|/var/log/musterd|$folder|; s|/run/musterd/control|$folder/control|; s|/etc/mime.types|$folder/mime.types|" "$1" >"$folder/test.conf"
 	"$musterd" -t -c "$folder/test.conf" >"$folder/out" 2>&1 || {
 		echo "$1:"
@@ -31,7 +31,7 @@ check() { # FILE SED-COMMAND
 
 echo 'text/html html' >"$folder/mime.types"
 # Programs that this machine may lack.
-programs="s|command  *[^ ;}]*|command /bin/cat|; s|folder  */srv/[a-z]*|folder $folder|"
+programs="s|command  *[^ ;}]*|command /bin/cat|; s|folder  */srv/[a-z]*|folder $folder|; s|cgi  */[^ ]*|cgi /bin/cat|"
 for conf in "$src"/etc/musterd.conf.in "$src"/etc/quickstart.conf "$src"/etc/conf.d/*.conf; do
 	check "$conf" "$programs"
 done

@@ -67,15 +67,15 @@ arrange "$init/unprivileged.conf"
 exposure 17 "the unit with unprivileged.conf"
 
 # In a root of its own.
-mkdir -p "$folder/root/etc"
+mkdir -p "$folder/tree/etc"
 if command -v systemd-sysusers >/dev/null; then
-	systemd-sysusers --root="$folder/root" --dry-run "$init/musterd.sysusers" >"$folder/said" 2>&1 || true
+	systemd-sysusers --root="$folder/tree" --dry-run "$init/musterd.sysusers" >"$folder/said" 2>&1 || true
 	grep -q "user 'musterd'" "$folder/said" || fail "musterd.sysusers: $(cat "$folder/said")"
 fi
 if command -v systemd-tmpfiles >/dev/null && [ "$(id -u)" = 0 ]; then
-	systemd-tmpfiles --root="$folder/root" --create "$init/musterd.tmpfiles" >"$folder/said" 2>&1 || status=1
+	systemd-tmpfiles --root="$folder/tree" --create "$init/musterd.tmpfiles" >"$folder/said" 2>&1 || status=1
 	for made in /var/log/musterd /var/lib/musterd; do
-		[ "$(stat -c '%a %U' "$folder/root$made")" = "750 root" ] || fail "musterd.tmpfiles: $made: $(cat "$folder/said")"
+		[ "$(stat -c '%a %U' "$folder/tree$made")" = "750 root" ] || fail "musterd.tmpfiles: $made: $(cat "$folder/said")"
 	done
 fi
 # The rotation itself is tried where a server runs: tests/systemd.

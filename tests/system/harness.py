@@ -32,7 +32,7 @@ import traceback
 TOP = pathlib.Path(__file__).resolve().parents[2]
 MUSTERD = os.path.abspath(os.environ.get("MUSTERD", TOP / "musterd"))
 LOAD = os.path.abspath(os.environ.get("MUSTERD_LOAD", TOP / "tests/tools/load"))
-EX_OK, EX_USAGE, EX_CONFIG = 0, 64, 78
+EX_OK, EX_USAGE, EX_OSERR, EX_CONFIG = 0, 64, 71, 78
 PR_SET_CHILD_SUBREAPER = 36
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 
@@ -439,9 +439,10 @@ class Load:
         if select.select([self.process.stdout], [], [], deadline(30))[0]:
             first = self.process.stdout.readline()
         else:
-            self.process.terminate()
             first = ""
         if first != "running\n":
+            # It may have said that something failed, and go on.
+            self.process.terminate()
             raise AssertionError(f"not all clients are served: {first}{self.process.stdout.read()}")
 
     def kill(self):

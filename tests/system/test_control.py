@@ -3,6 +3,7 @@
 """The control socket and its client: what is asked, who may, what comes of it, and who must not be waited for."""
 
 import contextlib
+import fcntl
 import grp
 import os
 import pathlib
@@ -346,6 +347,18 @@ def without_a_master_it_is_3_and_says_where_it_looked(case):
 
 
 @test
+def a_stopped_master_is_not_waited_for(case):
+    server, _, _ = started(case)
+    server.send_signal(signal.SIGSTOP)
+    try:
+        done = ask(case, "--status", status=NOT_RUNNING)
+    finally:
+        server.send_signal(signal.SIGCONT)
+    assert "did not answer for 10 s: is it stopped?" in done.stderr, done.stderr
+    assert status(case).startswith("musterd ")
+
+
+@test
 def without_a_socket_in_the_configuration_it_says_so(case):
     text, _ = case.service("echo", workers=1)
     case.conf(text)
@@ -600,6 +613,28 @@ def status_is_never_behind_workers(case):
         finally:
             for worker in workers:
                 os.kill(worker, signal.SIGCONT)
+    server.stop()
+
+
+@test
+def who_does_not_read_the_log_holds_up_nobody(case):
+    text, port = case.service("echo")
+    path = case.folder / "log"
+    os.mkfifo(path)
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        room = fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+        server = case.server(with_control(f"log {path} debug\n{text}"))
+        for _ in range(room // 16):  # each is a line of more than 16 bytes
+            assert raw(case, b"status\n").startswith("ok\n"), "no status while the log is full"
+        worker, *_ = server.workers()
+        os.kill(worker, signal.SIGKILL)
+        server.wait_workers(2, without=[worker])
+        with connect(port) as sock:
+            sock.sendall(b"x")
+            read_exactly(sock, 1)
+        reader.read(room)
+        raw(case, b"status\n")
+        assert b" lines are missing here: nobody took them" in reader.read(room), "no word of what was lost"
     server.stop()
 
 

@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 
+from backends import FOLDER, Application, ask, php
 from harness import (MUSTERD, TOP, connect, deadline, for_both_modes, has_sanitizers, is_alive, main, read_all,
                      read_exactly, test, wait_for)
 
@@ -1032,7 +1033,7 @@ def the_template_serves_many(case):
 def shipped(case, name, replace):
     """A file of etc/conf.d with all that it shows in comments, and with what this machine has in place of /srv."""
     text = re.sub(r"^([ \t]*)#([^ \n])", r"\1\2", (TOP / "etc/conf.d" / name).read_text(), flags=re.MULTILINE)
-    text = re.sub(r"^\s*user .*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^\s*(user|group) .*$", "", text, flags=re.MULTILINE)
     for old, new in replace.items():
         assert old in text, f"{name} has no {old}"
         text = text.replace(old, str(new))
@@ -1087,6 +1088,98 @@ def program_conf_serves_under_gunicorn_and_by_itself(case):
     assert talk(ports[0], b"GET / HTTP/1.0\r\n\r\n", end=False).endswith(b"app")
     assert read_all(connect(ports[1])) == b"counted"
     assert len(server.workers("counter")) == 4
+
+
+def php_site(case, name, root, replace):
+    """A file of etc/conf.d whose scripts php-fpm runs; the port."""
+    fpm, port = php(case), case.port()
+    shipped(case, name, {"*:http": f"127.0.0.1:{port}", root: case.folder / "www", "unix:/run/php/php-fpm.sock": fpm.address,
+                         **replace})
+    return port
+
+
+SAYS = "<?php echo $_SERVER['SCRIPT_NAME'], ' ', ($_SERVER['PATH_INFO'] ?? '') ?: '-', ' ', $_SERVER['REQUEST_URI'];"
+
+
+@test
+def php_conf_runs_scripts_and_sends_files(case):
+    for name in "index.php", "wiki.php", "include/secret.php":
+        case.write(f"www/{name}", SAYS)
+    case.write("www/style.css", "b { }\n")
+    port = php_site(case, "php.conf", "/srv/www", {})
+    assert ask(port, "/?a=1").body == b"/index.php - /?a=1"
+    assert ask(port, "/wiki.php/Page").body == b"/wiki.php /Page /wiki.php/Page"
+    assert ask(port, "/style.css").body == b"b { }\n"
+    assert ask(port, "/include/secret.php").status == 403
+    assert ask(port, "/none.php").status == 404
+
+
+@test
+def wordpress_conf_leads_to_one_script(case):
+    for name in "index.php", "wp-admin/index.php", "wp-login.php", "xmlrpc.php":
+        case.write(f"www/{name}", SAYS)
+    case.write("www/wp-includes/style.css", "b { }\n")
+    port = php_site(case, "wordpress.conf", "/srv/wordpress", {})
+    assert ask(port, "/2026/11/hello/?a=1").body == b"/index.php - /2026/11/hello/?a=1"
+    assert ask(port, "/wp-admin/").body == b"/wp-admin/index.php - /wp-admin/"
+    assert ask(port, "/wp-json/x", "POST", b"{}").body == b"/index.php - /wp-json/x"
+    assert ask(port, "/wp-includes/style.css").get("Cache-Control") == ["max-age=2592000"]
+    assert ask(port, "/wp-login.php").status == 403 and ask(port, "/xmlrpc.php").status == 403
+
+
+@test
+def python_conf_serves_an_application_and_its_files(case):
+    need(case, "gunicorn")
+    case.write("application/application.py",
+               "def app(environ, start_response):\n"
+               "    start_response('200 OK', [('Content-Length', '3')])\n    return [b'app']\n")
+    case.write("static/style.css", "b { }\n")
+    port = case.port()
+    shipped(case, "python.conf", {
+        "*:http": f"127.0.0.1:{port}", "/srv/static": case.folder / "static", "/srv/application": case.folder / "application",
+        "/run/musterd/application.sock": case.folder / "app.sock", "; group www-data": ""})
+    assert ask(port, "/any/path").body == b"app"
+    assert ask(port, "/static/style.css").body == b"b { }\n"
+
+
+@test
+def node_conf_shares_out_and_upgrades(case):
+    need(case, "node")
+    apps = [Application(case, f"node{at}", ["node", FOLDER / "server.js", f"node{at}", at], at)
+            for at in (case.port(), case.port())]
+    port, spare = case.port(), case.port()
+    case.write("www/trouble.html", "<h1>trouble</h1>\n")
+    shipped(case, "node.conf", {
+        "*:http": f"127.0.0.1:{port}", "127.0.0.1:3000": apps[0].address, "127.0.0.1:3001": apps[1].address,
+        "192.0.2.7:3000 weight 2": f"127.0.0.1:{spare} down", "/run/app/spare.sock": case.folder / "spare.sock",
+        "/srv/www": case.folder / "www", "/health": "/tell"})
+    assert {ask(port, "/tell").json()["name"] for _ in range(20)} == {app.name for app in apps}
+    with connect(port) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        assert sock.recv(100).startswith(b"HTTP/1.1 101 ")
+    for app in apps:
+        app.kill()
+    assert ask(port, "/tell").body == b"<h1>trouble</h1>\n"
+
+
+@test
+def git_http_conf_serves_git(case):
+    need(case, "git")
+    if not os.access("/usr/lib/git-core/git-http-backend", os.X_OK):
+        case.skip("no git-http-backend where Debian has it")
+    environ = clean_environment(HOME=str(case.folder), GIT_CONFIG_NOSYSTEM="1")
+    case.write("work/file", "content\n")
+    for command in ("git init -q -b main .", "git add file",
+                    "git -c user.name=a -c user.email=a@example.org commit -q -m first",
+                    "git clone -q --bare . ../srv/project.git", "git -C ../srv/project.git config http.receivepack true"):
+        run(command, case.folder / "work", environ)
+    port = case.port()
+    shipped(case, "git-http.conf", {"*:http": f"127.0.0.1:{port}", "/srv/git": case.folder / "srv"})
+    run(f"git clone -q http://127.0.0.1:{port}/git/project.git clone", case.folder, environ)
+    assert (case.folder / "clone/file").read_text() == "content\n"
+    run("git push -q origin main:other", case.folder / "clone", environ)
+    assert ask(port, "/git/project.git/info/refs").body.endswith(b"refs/heads/other\n")
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ def shell(case, script, block="", extra="", workers=1, connections=None, log="de
 
 
 def say(sock, data=b""):
-    """Sends data and its end, and reads all that comes back."""
-    sock.sendall(data)
+    """Sends data, if there is any, and its end, and reads all that comes back."""
+    if data:  # of nothing, too, a Unix socket says that the other end is closed
+        sock.sendall(data)
     sock.shutdown(socket.SHUT_WR)
     return read_all(sock)
 

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 
-from harness import (MUSTERD, connect, deadline, for_both_modes, has_sanitizers, is_alive, main, proc_stat,
+from harness import (MUSTERD, Http, connect, deadline, for_both_modes, has_sanitizers, is_alive, main, proc_stat,
                      read_exactly, status_field, test, title, wait_for)
 
 # What a test does to its workers on purpose is none that AddressSanitizer shall report.
@@ -175,6 +175,23 @@ def a_worker_that_stays_stopped_is_replaced(case):
     server.wait_log(rf"{victim}\) was killed by SIGKILL, sent by us")
     server.wait_workers(2, without=[victim])
     assert echoes(port)
+
+
+@for_both_modes
+def what_was_sent_to_a_stopped_worker_counts_when_it_goes_on(case):
+    case.write("www/index.html", "here")
+    text, port = case.service("http { root www }", workers=1, extra="timeout { idle 1s; park 1s }")
+    server = case.server(text)
+    worker, = server.wait_workers(1)
+    with Http(port) as http:
+        assert http.get().body == b"here"
+        os.kill(worker, signal.SIGSTOP)
+        wait_for(lambda: proc_stat(worker)[0] == "T", "the worker to stop")
+        http.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        over = time.monotonic() + 1.1
+        wait_for(lambda: time.monotonic() > over, "the limits to pass")
+        os.kill(worker, signal.SIGCONT)
+        assert http.read().body == b"here"
 
 
 @test

@@ -17,10 +17,11 @@ SECTIONS = {
     "GLOBAL DIRECTIVES": {"top level", "anywhere"},
     "SERVICE DIRECTIVES": {"service"},
     "WEBSITES": {"http", "host", "location"},
+    "GATEWAYS": {"upstream", "proxy", "fastcgi", "uwsgi", "scgi", "cgi"},
     "A PROGRAM FOR EACH CONNECTION": {"exec"},
     "POOLS OF PROGRAMS": {"program"},
 }
-BLOCKS = {"control", "socket", "timeout", "limit", "cache"}
+BLOCKS = {"control", "socket", "timeout", "limit", "cache", "check"}
 # What an upgrade runs the program with: not for people.
 INTERNAL = {"adopt-state", "check-state"}
 

@@ -234,7 +234,9 @@ def uwsgi_reloaded(case):
     command = [program, "--plugin", "python3", "--master", "--processes", 2, "--protocol", "http", "--need-app",
                "--disable-logging", "--wsgi-file", POOLS / "app.py",
                "--hook-master-start", "unix_signal:15 gracefully_kill_them_all"]
-    server, port = serve(case, command, environ="GENERATION=0 PYTHONDONTWRITEBYTECODE=1", workers=1)
+    # Now and then it tells only one of its two workers to finish, and waits for the other: the drain limit is for such programs.
+    server, port = serve(case, command, environ="GENERATION=0 PYTHONDONTWRITEBYTECODE=1", workers=1,
+                         extra="timeout { drain 3s }")
 
     def hooked(number):
         """It says that it is ready before its hook is in place."""

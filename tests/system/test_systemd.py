@@ -5,13 +5,15 @@
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import threading
 import time
 
-from harness import (EX_CONFIG, MUSTERD, Notify, connect, for_both_modes, main, proc_stat, read_all, read_exactly,
-                     test, wait_for)
+from activation import activated
+from harness import (EX_CONFIG, EX_OSERR, MUSTERD, Notify, connect, for_both_modes, main, proc_stat, read_all, read_exactly,
+                     test, title, wait_for)
 
 
 def echoes(port, host="127.0.0.1"):
@@ -62,6 +64,20 @@ def stopping_is_announced(case):
 
 
 @test
+def who_listens_no_more_is_left_alone(case):
+    text, port = case.service("echo")
+    server = case.server(text)
+    server.notify.socket.close()
+    for _ in range(3):
+        mark = server.log_size()
+        server.send_signal(signal.SIGHUP)
+        server.wait_log("reloaded: generation", mark)
+    server.send_signal(signal.SIGTERM)
+    server.wait_exit(0)
+    assert server.log().count("it is told nothing from now on") == 1, server.log()
+
+
+@test
 def the_watchdog_is_fed_in_time(case):
     text, _ = case.service("echo")
     server = case.server(text, env={"WATCHDOG_USEC": "1000000"})
@@ -92,29 +108,6 @@ def a_watchdog_for_another_process_is_not_fed(case):
     server = case.server(text, env={"WATCHDOG_USEC": "100000", "WATCHDOG_PID": "1"})
     server.reload()
     assert not any("WATCHDOG" in fields for _, fields in server.notify.seen)
-
-
-def activated(case, conf, listeners, names=None, env=None, **options):
-    """Starts the server as systemd would, with passed sockets (or descriptors) from descriptor 3 on."""
-    script = 'LISTEN_PID=$$; export LISTEN_PID; exec "$0" "$@"'
-    env = dict(env or {}, LISTEN_FDS=str(len(listeners)))
-    if names:
-        env["LISTEN_FDNAMES"] = names
-    path = case.conf(conf) if isinstance(conf, str) else conf
-    high = [os.dup2(sock if isinstance(sock, int) else sock.fileno(), 200 + number)
-            for number, sock in enumerate(listeners)]
-
-    def place():
-        for number, fd in enumerate(high):
-            os.dup2(fd, 3 + number)
-    try:
-        # Descriptors 3 and on are the server's; what Python itself has there is not passed.
-        return case.server(path, env=env, preexec_fn=place, close_fds=True,
-                           pass_fds=range(3, 3 + len(listeners)),
-                           command=["/bin/sh", "-c", script, MUSTERD, "-c", str(path)], **options)
-    finally:
-        for fd in high:
-            os.close(fd)
 
 
 @test
@@ -512,6 +505,26 @@ def a_store_that_is_too_small_is_said(case):
 
 
 @test
+def who_waits_at_a_listener_that_is_not_stored_is_served_before_a_stop(case):
+    """Though another one of the same service is."""
+    kept, port = case.port(), case.port()
+    text, _ = case.service("echo", listen=f"127.0.0.1:{kept}, 127.0.0.1:{port}", workers=1, connections=1)
+    store = Store(case, most=1)
+    server = store.start(text)
+    assert len(store.names()) == 1 and store.names()[0].endswith(str(kept)), store.names()
+    with connect(port) as one, connect(port) as two:
+        one.sendall(b"first")
+        assert read_exactly(one, 5) == b"first"
+        two.sendall(b"hello")
+        worker, = server.workers()
+        server.send_signal(signal.SIGTERM)
+        wait_for(lambda: "draining" in title(worker), "the worker to drain")
+        one.close()
+        assert read_exactly(two, 5) == b"hello"
+    server.wait_exit(0)
+
+
+@test
 def one_that_is_full_and_does_not_say_so_does_no_harm(case):
     ports = [case.service("echo", name=f"s{i}") for i in range(4)]
     text = "".join(text for text, _ in ports)
@@ -544,6 +557,34 @@ def an_upgrade_keeps_the_store(case):
         store.start(text)
         assert read_exactly(sock, 5) == b"hello"
     assert is_refused(other)
+
+
+# Takes away what the program that takes over finds last, when it has all listeners already.
+SPOILS = f"""#!/usr/bin/env python3
+import os, sys
+for fd in os.listdir("/proc/self/fd") if sys.argv[1].startswith("--adopt-state=") else ():
+    if os.path.exists(f"/proc/self/fd/{{fd}}") and "scoreboard" in os.readlink(f"/proc/self/fd/{{fd}}"):
+        os.dup2(os.open(os.devnull, os.O_RDWR), int(fd))
+os.execv({MUSTERD!r}, [{MUSTERD!r}, *sys.argv[1:]])
+"""
+
+
+@test
+def an_upgrade_that_fails_in_the_end_leaves_the_store_alone(case):
+    path, program = case.folder / "echo.sock", shutil.copy(MUSTERD, case.folder / "program")
+    text, _ = case.service("echo", listen=f"unix:{path}")
+    store = Store(case)
+    server = store.start(text, command=[str(program), "-c", str(case.conf(text))])
+    names, inode = store.names(), path.stat().st_ino
+    os.rename(case.write("spoils", SPOILS, 0o755), program)
+    server.send_signal(signal.SIGUSR2)
+    server.wait_exit(EX_OSERR)
+    assert "the upgrade failed" in server.log()
+    assert store.names() == names and path.stat().st_ino == inode
+    with connect(0, path) as sock:
+        sock.sendall(b"hello")
+        store.start(text)
+        assert read_exactly(sock, 5) == b"hello"
 
 
 PROGRAM = r"""

@@ -238,6 +238,21 @@ def a_unix_socket_that_another_listens_on(case):
 
 
 @test
+def a_unix_socket_whose_file_somebody_removed(case):
+    path = case.folder / "sock"
+    text, _ = case.service("echo", listen=f"unix:{path}")
+    server = case.server(text)
+    server.reload()
+    assert "file is gone" not in server.log()
+    workers = server.workers()
+    path.unlink()
+    server.reload()
+    server.wait_log(rf"warning .*listener unix:{path}: its file is gone")
+    assert server.workers() == workers, "the service did not change"
+    assert server.stop() == 0
+
+
+@test
 def a_root_that_is_missing(case):
     site = Site(case)
     with site.refused("cannot be used"):
@@ -259,6 +274,18 @@ def a_log_in_a_folder_that_is_missing(case):
     with site.refused("cannot be used"):
         case.conf(site.wanted().replace("/new.log", "/no/such/new.log"))
         site.server.reload()
+    site.is_not_stuck()
+
+
+@test
+def a_log_that_nobody_reads(case):
+    site = Site(case)
+    fifo = case.folder / "new.fifo"
+    os.mkfifo(fifo)
+    with site.refused(r"new\.fifo: nobody reads from it"):
+        case.conf(site.wanted().replace("new.log", fifo.name))
+        site.server.reload()
+    fifo.unlink()
     site.is_not_stuck()
 
 

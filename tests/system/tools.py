@@ -25,11 +25,12 @@ def environment(case):
     return environ
 
 
-def run(case, *command, status=0, seconds=60, **options):
-    """Runs a program to its end; CompletedProcess with text. status: what it must end with, None: anything."""
+def run(case, *command, status=0, seconds=60, env=None, **options):
+    """Runs a program to its end; CompletedProcess with text. status: what it must end with, None: anything. env: what is
+    added to its environment."""
     done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=deadline(seconds), cwd=options.pop("cwd", case.folder),
-                          env=environment(case), **{"text": True, "errors": "replace", **options})
+                          env=environment(case) | (env or {}), **{"text": True, "errors": "replace", **options})
     assert status is None or done.returncode == status, \
         f"{command} ends with {done.returncode}, not {status}; said: {done.stdout[-4000:]}{done.stderr[-4000:]}"
     return done

@@ -69,7 +69,7 @@ static const struct mu_directive fixture_route[] = {
 	{ "sign", MU_LINES, offsetof(struct fixture_route, sign), .help = "what it says" },
 	{ "road", MU_BLOCK, offsetof(struct fixture_route, road), .block = fixture_road },
 	{ "stop", MU_BLOCKS, offsetof(struct fixture_route, stop), .block = fixture_stop,
-	  .block_size = sizeof(struct fixture_stop) },
+	  .block_size = sizeof(struct fixture_stop), .bare = true },
 	{ "record", MU_OUTPUT, offsetof(struct fixture_route, record), .help = "a file" },
 	{ "weight", MU_INT, offsetof(struct fixture_route, weight), "1", 1, 100,
 	  .help = "its share" },

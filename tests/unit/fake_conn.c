@@ -39,6 +39,12 @@ void fake_conn_cleanup(struct mu_conn *conn)
 	conn->output = NULL;
 }
 
+void fake_conn_say(struct mu_conn *conn, const char *text)
+{
+	conn->input = text;
+	conn->input_len = strlen(text);
+}
+
 int fake_conn_serve(struct mu_conn *conn, const struct mu_module *module, void *state)
 {
 	int result = MU_PARKED;
@@ -104,6 +110,20 @@ ssize_t mu_fill(struct mu_conn *conn)
 	if (n < 0 && errno == EAGAIN)
 		errno = ETIMEDOUT;
 	return n;
+}
+
+int mu_wait_input(struct mu_conn *conn, int64_t milliseconds)
+{
+	if (conn->on_wait)
+		conn->on_wait(conn);
+	if (conn->input_len || conn->ends)
+		return 1;
+	if (conn->silent) {
+		conn->worker->waited_ms += milliseconds;
+		return 0;
+	}
+	errno = ETIMEDOUT;
+	return -1;
 }
 
 void mu_consume(struct mu_conn *conn, size_t n)
@@ -291,6 +311,14 @@ int mu_wait_room(struct mu_conn *conn)
 	return -1;
 }
 
+int mu_wait_output(struct mu_conn *conn, int64_t milliseconds)
+{
+	(void)milliseconds;
+	if (conn->stuck)
+		return 0;
+	return mu_wait_room(conn) < 0 ? -1 : 1;
+}
+
 int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
 	char data[4096];
@@ -385,6 +413,128 @@ void *mu_alloc(struct mu_conn *conn, size_t size)
 	return piece->memory;
 }
 
+/* ---- tasks and the client half ---- */
+
+int mu_go(struct mu_conn *conn, void (*task)(struct mu_conn *conn, void *arg), void *arg)
+{
+	task(conn, arg);
+	return 0;
+}
+
+int mu_join(struct mu_conn *conn)
+{
+	(void)conn;
+	return 0;
+}
+
+void mu_cancel(struct mu_conn *conn)
+{
+	(void)conn;
+}
+
+int mu_background(struct mu_worker *worker, void (*task)(struct mu_conn *conn, void *arg),
+		  void *arg)
+{
+	(void)worker;
+	(void)task;
+	(void)arg;
+	return 0;
+}
+
+struct mu_conn *mu_connect(struct mu_conn *conn, const char *address, int64_t milliseconds)
+{
+	struct mu_worker *worker = conn->worker;
+	size_t i = worker->connects++;
+
+	(void)milliseconds;
+	if (i < FAKE_SERVERS)
+		snprintf(worker->connected[i], sizeof worker->connected[i], "%s", address);
+	if (i < worker->servers && worker->server[i])
+		return worker->server[i];
+	errno = ECONNREFUSED;
+	return NULL;
+}
+
+void mu_close(struct mu_conn *other)
+{
+	if (other->closed || other->rests)
+		abort();
+	other->closed = true;
+}
+
+/* There are no programs here; a test that is about them has these itself. */
+__attribute__((__weak__)) struct mu_child *mu_spawn(struct mu_conn *conn,
+						    const struct mu_command *command)
+{
+	(void)conn;
+	(void)command;
+	errno = ENOENT;
+	return NULL;
+}
+
+__attribute__((__weak__)) int mu_wait_child(struct mu_conn *conn, struct mu_child *child,
+					    int64_t milliseconds, int *status_r)
+{
+	(void)conn;
+	(void)child;
+	(void)milliseconds;
+	(void)status_r;
+	abort();
+}
+
+__attribute__((__weak__)) void mu_signal_child(struct mu_child *child, int signal, bool group)
+{
+	(void)child;
+	(void)signal;
+	(void)group;
+	abort();
+}
+
+struct mu_pool {
+	struct mu_conn *newest;
+};
+
+/* One of a test is never freed: there is nobody to tell that the worker has ended. */
+
+struct mu_pool *mu_pool_new(struct mu_worker *worker, size_t max, int64_t idle_ms)
+{
+	static struct mu_pool pools[FAKE_SERVERS];
+	static size_t n;
+
+	(void)worker;
+	(void)max;
+	(void)idle_ms;
+	pools[n %= FAKE_SERVERS].newest = NULL;
+	return &pools[n++];
+}
+
+int mu_pool_put(struct mu_pool *pool, struct mu_conn *other)
+{
+	if (other->closed || other->rests)
+		abort();
+	if (other->start < other->end) {
+		other->closed = true;
+		errno = ENOTCONN;
+		return -1;
+	}
+	other->rests = true;
+	pool->newest = other;
+	return 0;
+}
+
+struct mu_conn *mu_pool_take(struct mu_pool *pool, struct mu_conn *conn)
+{
+	struct mu_conn *resting = pool->newest;
+
+	(void)conn;
+	pool->newest = NULL;
+	if (resting)
+		resting->rests = false;
+	else
+		errno = ENOENT;
+	return resting;
+}
+
 /* ---- what is known ---- */
 
 const char *mu_peer(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX])
@@ -399,6 +549,16 @@ const char *mu_local(const struct mu_conn *conn, char buffer[MU_ADDRESS_MAX])
 	(void)conn;
 	snprintf(buffer, MU_ADDRESS_MAX, "192.0.2.2:80");
 	return buffer;
+}
+
+socklen_t mu_local_address(const struct mu_conn *conn, struct sockaddr_storage *address_r)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)address_r;
+
+	(void)conn;
+	*in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(80) };
+	in->sin_addr.s_addr = htonl(0xc0000202);
+	return sizeof(*in);
 }
 
 socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *address_r)
@@ -421,7 +581,7 @@ socklen_t mu_peer_address(const struct mu_conn *conn, struct sockaddr_storage *a
 
 int64_t mu_now_ms(const struct mu_worker *worker)
 {
-	return worker->time * 1000;
+	return worker->time * 1000 + worker->waited_ms;
 }
 
 int64_t mu_time(const struct mu_worker *worker)
@@ -508,6 +668,11 @@ static void add_error(struct mu_report *report, const char *what, const char *fo
 	vsnprintf(report->text + len, sizeof report->text - len, format, args);
 	len = strlen(report->text);
 	snprintf(report->text + len, sizeof report->text - len, "\n");
+}
+
+const char *mu_chroot(const struct mu_report *report)
+{
+	return report->chroot;
 }
 
 void mu_error(struct mu_report *report, const char *directive, const char *format, ...)

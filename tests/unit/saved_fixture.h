@@ -111,9 +111,14 @@ static inline struct saved *fixture_state(void)
 	};
 	static const struct saved_config config[] = { { 5 }, { 6 } };
 	static const struct saved_listener listener[] = {
-		{ .fd = 10, .asked = "*:80", .systemd_name = "", .generation = 4 },
-		{ .fd = 11, .asked = "unix:/run/www", .systemd_name = "", .dev = 5, .ino = -6 },
-		{ .fd = 12, .asked = "", .systemd_name = "web", .adopted = 1 },
+		{ .fd = 10, .asked = "*:80", .systemd_name = "", .generation = 4, .stored = "" },
+		{ .fd = 11,
+		  .asked = "unix:/run/www",
+		  .systemd_name = "",
+		  .dev = 5,
+		  .ino = -6,
+		  .stored = "musterd-1-5-6-run-www" },
+		{ .fd = 12, .asked = "", .systemd_name = "web", .adopted = 1, .stored = "" },
 	};
 	static const struct saved_totals totals = {
 		"www", 11, 12, 13, 14, 16, 17, 15, 1, 2, 3, 4, 5

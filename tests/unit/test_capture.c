@@ -2,6 +2,7 @@
 #include "config/capture.h"
 
 #include "conf_fixture.h"
+#include "exact_copy.h"
 #include "unit.h"
 
 #include <stdint.h>
@@ -128,12 +129,10 @@ START_TEST(a_block_that_its_module_does_not_know_any_more_is_an_error)
 }
 END_TEST
 
-/* Exactly as large as it is, so that a sanitizer sees a read behind its end. */
 static void must_fail(const char *data, size_t len)
 {
-	char *copy = malloc(len ? len : 1);
+	char *copy = exact_copy(data, len);
 
-	memcpy(copy, data, len);
 	ck_assert_ptr_null(load_capture(copy, len, fixture_modules, &errors));
 	ck_assert_uint_gt(errors.total, 0);
 	conf_errors_cleanup(&errors);

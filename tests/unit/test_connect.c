@@ -19,7 +19,6 @@
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -27,7 +26,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { PATIENCE_MS = 20000, LONG_MS = 10000, SHORT_MS = 700 };
+enum { LONG_MS = 10000, SHORT_MS = 700 };
 
 static const struct fake_record zone[] = {
 	{ "good.test", ns_t_a, "127.0.0.1" },
@@ -178,9 +177,6 @@ static int use_fake(struct mu_worker *worker, const void *config, void **state)
 
 	(void)config;
 	(void)state;
-	if (!worker->names)
-		return -1;
-	names_free(worker->names);
 	worker->names = names_new(&source, &reason);
 	return worker->names ? 0 : -1;
 }
@@ -259,12 +255,8 @@ static void hole_close(struct hole *hole)
 /* The target takes one connection and answers. */
 static void answer_on(int listener, const char *text)
 {
-	struct pollfd pollfd = { .fd = listener, .events = POLLIN };
-	int fd;
+	int fd = target_accept(listener);
 
-	ck_assert_int_eq(poll(&pollfd, 1, PATIENCE_MS), 1);
-	fd = accept(listener, NULL, NULL);
-	ck_assert_int_ge(fd, 0);
 	client_expect(fd, "hello\n");
 	client_send(fd, text);
 	client_expect_end(fd);
@@ -560,6 +552,33 @@ START_TEST(a_name_that_is_none_is_not_found)
 		say(client, "connect 0 %s:80\n", names[i]);
 		expect_error(client, "ENOENT");
 	}
+	end(client);
+}
+END_TEST
+
+static int serve_first_name(struct mu_conn *conn, void *state)
+{
+	struct mu_worker *worker = conn->worker;
+	bool before = worker->names, numeric, after;
+
+	(void)state;
+	numeric = mu_connect(conn, "127.0.0.1:1", 1) || worker->names;
+	mu_connect(conn, "127.0.0.1:no-such-service", 1);
+	after = errno == ENOENT && worker->names;
+	mu_printf(conn, "%d%d%d", before, numeric, after);
+	return MU_DONE;
+}
+
+START_TEST(without_a_chroot_files_are_read_for_the_first_name)
+{
+	static const struct mu_module first = { MU_ABI, .name = "first", .flags = MU_NAMES,
+						.serve = serve_first_name };
+	int client;
+
+	prepare(&first, _i);
+	worker_fixture_go(&fixture);
+	client = client_connect(&fixture);
+	client_expect(client, "001");
 	end(client);
 }
 END_TEST
@@ -1065,6 +1084,7 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(tcase, a_unix_socket_with_a_full_backlog_is_waited_for, 0, 2);
 	tcase_add_loop_test(tcase, what_is_no_address_is_refused, 0, 2);
 	tcase_add_loop_test(tcase, a_name_that_is_none_is_not_found, 0, 2);
+	tcase_add_loop_test(tcase, without_a_chroot_files_are_read_for_the_first_name, 0, 2);
 	tcase_add_loop_test(tcase, without_the_flag_there_are_only_numbers, 0, 2);
 	tcase_add_loop_test(tcase, a_refusal_is_told, 0, 2);
 	tcase_add_loop_test(tcase, ipv4_is_taken_where_ipv6_is_refused, 0, 2);

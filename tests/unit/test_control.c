@@ -36,14 +36,14 @@ static int prepare(const char *where, mode_t mode)
 	struct conf_control conf = conf_of(where, mode);
 
 	free(error);
-	return control_open(&next, &master->control.socket, &conf, &error);
+	return control_socket_open(&next, &master->control.socket, &conf, &error);
 }
 
 /* As a reload does that succeeds. */
 static void open_at(const char *where, mode_t mode)
 {
 	ck_assert_int_eq(prepare(where, mode), 0);
-	ck_assert_int_eq(control_listen(&next, &master->control.socket, &error), 0);
+	ck_assert_int_eq(control_socket_listen(&next, &master->control.socket, &error), 0);
 	control_commit(master, &next);
 }
 
@@ -63,7 +63,7 @@ static void set_up(void)
 	ck_assert_int_eq(listeners_init(&master->listeners, &master->systemd), 0);
 	control_init(master);
 	reload_init(master);
-	next = control_none();
+	next = control_socket_none();
 	error = NULL;
 }
 
@@ -153,7 +153,7 @@ START_TEST(it_is_reached_from_the_commit_on)
 {
 	ck_assert_int_eq(prepare(path, 0600), 0);
 	ck_assert_int_eq(connect_to(path), -1);
-	ck_assert_int_eq(control_listen(&next, &master->control.socket, &error), 0);
+	ck_assert_int_eq(control_socket_listen(&next, &master->control.socket, &error), 0);
 	control_commit(master, &next);
 	ck_assert_int_eq(mode_of(path), 0600);
 	must_answer(ask("help\n"), "ok\nstatus ");
@@ -175,10 +175,10 @@ START_TEST(what_is_discarded_leaves_the_running_one)
 {
 	open_at(path, 0600);
 	ck_assert_int_eq(prepare(other_path, 0600), 0);
-	control_discard(&next, &master->control.socket);
+	control_socket_discard(&next, &master->control.socket);
 	ck_assert_int_eq(access(other_path, F_OK), -1);
 	must_answer(ask("help\n"), "ok\n");
-	control_discard(&next, &master->control.socket);
+	control_socket_discard(&next, &master->control.socket);
 	must_answer(ask("help\n"), "ok\n");
 }
 END_TEST
@@ -209,9 +209,9 @@ START_TEST(the_same_path_stays_the_same_socket)
 	fd = master->control.socket.listener.fd;
 	ck_assert_int_eq(prepare(path, 0666), 0);
 	ck_assert_int_eq(mode_of(path), 0600);
-	ck_assert_int_eq(control_listen(&next, &master->control.socket, &error), 0);
+	ck_assert_int_eq(control_socket_listen(&next, &master->control.socket, &error), 0);
 	ck_assert_int_eq(mode_of(path), 0666);
-	control_discard(&next, &master->control.socket);
+	control_socket_discard(&next, &master->control.socket);
 	ck_assert_int_eq(mode_of(path), 0600);
 	open_at(path, 0640);
 	ck_assert_int_eq(mode_of(path), 0640);
@@ -235,13 +235,13 @@ START_TEST(a_stale_file_is_replaced_and_a_live_one_is_not)
 	struct conf_control conf = conf_of(path, 0600);
 
 	open_at(path, 0600);
-	ck_assert_int_eq(control_open(&second, &next, &conf, &error), -1);
+	ck_assert_int_eq(control_socket_open(&second, &next, &conf, &error), -1);
 	ck_assert_ptr_nonnull(strstr(error, "another server"));
 	must_answer(ask("help\n"), "ok\n");
 	/* As a master that was killed leaves it. */
 	loop_remove(&master->loop, &master->control.source);
 	close(master->control.socket.listener.fd);
-	master->control.socket = control_none();
+	master->control.socket = control_socket_none();
 	ck_assert_int_eq(access(path, F_OK), 0);
 	open_at(path, 0600);
 	must_answer(ask("help\n"), "ok\n");

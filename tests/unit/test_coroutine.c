@@ -109,6 +109,49 @@ START_TEST(many_at_once_keep_their_own_state)
 }
 END_TEST
 
+static void touch(void *arg)
+{
+	volatile char page[4096];
+
+	page[0] = 1;
+	*(uintptr_t *)arg = (uintptr_t)page;
+	coroutine_yield(&pool);
+}
+
+/* So many at once; a byte that the last of them has set on its stack. */
+static const volatile char *run_at_once(int n)
+{
+	struct coroutine *co[8];
+	uintptr_t byte = 0;
+	bool failed;
+
+	for (int i = 0; i < n; i++)
+		co[i] = coroutine_start(&pool, touch, &byte, &failed);
+	while (n--)
+		coroutine_resume(&pool, co[n]);
+	return (const volatile char *)byte;
+}
+
+START_TEST(those_that_nobody_needs_are_cooled)
+{
+	const volatile char *last;
+
+	if (skipped_under_valgrind("an opinion of stacks that have ended"))
+		return;
+	last = run_at_once(8);
+	coroutine_pool_cool(&pool, 2);
+	ck_assert_uint_eq(pool.warm, 8);
+	run_at_once(5);
+	coroutine_pool_cool(&pool, 2);
+	ck_assert_uint_eq(pool.warm, WITH_ASAN ? 8 : 5);
+	ck_assert_int_eq(*last, WITH_ASAN ? 1 : 0);
+	coroutine_pool_cool(&pool, 2);
+	ck_assert_uint_eq(pool.warm, WITH_ASAN ? 8 : 2);
+	run_at_once(8);
+	ck_assert_uint_eq(pool.warm, 8);
+}
+END_TEST
+
 #if !defined(__SANITIZE_ADDRESS__)
 static int dig(int depth)
 {
@@ -144,6 +187,7 @@ int main(void)
 	tcase_add_test(tcase, they_take_turns);
 	tcase_add_test(tcase, one_that_never_yields_is_used_again);
 	tcase_add_test(tcase, many_at_once_keep_their_own_state);
+	tcase_add_test(tcase, those_that_nobody_needs_are_cooled);
 #if !defined(__SANITIZE_ADDRESS__)
 	if (!fork_mode || strcmp(fork_mode, "no") != 0)
 		tcase_add_test_raise_signal(tcase, an_overrun_hits_the_guard, SIGSEGV);

@@ -3,6 +3,7 @@
 #include "services/builtin.h"
 #include "services/http/site.h"
 
+#include "ck_text.h"
 #include "fake_conn.h"
 #include "temp_folder.h"
 #include "unit.h"
@@ -65,8 +66,7 @@ static void teardown(void)
 static void prepare(const char *input)
 {
 	fake_conn_init(&conn, &worker);
-	conn.input = input;
-	conn.input_len = strlen(input);
+	fake_conn_say(&conn, input);
 	conn.ends = true;
 }
 
@@ -97,10 +97,6 @@ static int count(const char *text, const char *what)
 	}
 	return n;
 }
-
-#define ck_has(text, what) ck_assert_msg(strstr(text, what) != NULL, "%s\nlacks %s", text, what)
-#define ck_has_not(text, what) \
-	ck_assert_msg(strstr(text, what) == NULL, "%s\nmust not have %s", text, what)
 
 #define H "Host: a\r\n"
 
@@ -643,8 +639,7 @@ static void meanwhile(struct mu_conn *slow)
 		ck_assert_int_eq(rename(temp_path(&folder, "new"), temp_path(&folder, "a.txt")), 0);
 	}
 	fake_conn_init(&other, &worker);
-	other.input = "GET /a.txt HTTP/1.1\r\n" H "\r\n";
-	other.input_len = strlen(other.input);
+	fake_conn_say(&other, "GET /a.txt HTTP/1.1\r\n" H "\r\n");
 	fake_conn_serve(&other, &mu_http, state);
 	ck_has(other.output, *turn < 2 ? "hello" : "another");
 	fake_conn_cleanup(&other);

@@ -313,7 +313,7 @@ START_TEST(every_byte_is_written_so_that_it_can_be_read)
 {
 	char data[256 + 16];
 
-	for (unsigned at = 0; at < 9; at++) {
+	for (unsigned at = 0; at < 17; at++) {
 		memset(data, 'x', sizeof data);
 		for (unsigned byte = 0; byte < 256; byte++)
 			data[at + byte] = (char)byte;
@@ -382,10 +382,10 @@ END_TEST
 START_TEST(dates_are_of_the_local_time_zone)
 {
 	receive(browser);
-	use_zone("XXX-05:45");
+	use_zone("NPT-05:45");
 	ck_assert_ptr_nonnull(strstr(line_as(ACCESS_COMMON), "[22/Nov/2026:23:45:53 +0545]"));
 	ck_assert_ptr_nonnull(strstr(line_as(ACCESS_JSON), "\"2026-11-22T23:45:53.007+05:45\""));
-	use_zone("XXX9:30");
+	use_zone("MIT9:30");
 	ck_assert_ptr_nonnull(strstr(line_as(ACCESS_COMMON), "[22/Nov/2026:08:30:53 -0930]"));
 	ck_assert_ptr_nonnull(strstr(line_as(ACCESS_JSON), "\"2026-11-22T08:30:53.007-09:30\""));
 }

@@ -125,7 +125,7 @@ START_TEST(many_lines_are_written_at_once)
 }
 END_TEST
 
-START_TEST(the_date_is_of_now)
+static void check_date(const char *begin, const char *format)
 {
 	time_t before = time(NULL), then;
 	struct tm tm = { 0 };
@@ -133,12 +133,27 @@ START_TEST(the_date_is_of_now)
 
 	add("/");
 	access_log_flush(access_log);
-	date = strchr(content_of("log"), '[');
+	date = strstr(content_of("log"), begin);
 	ck_assert_ptr_nonnull(date);
-	ck_assert_ptr_nonnull(strptime(date, "[%d/%b/%Y:%H:%M:%S %z]", &tm));
+	ck_assert_ptr_nonnull(strptime(date, format, &tm));
 	then = timegm(&tm) - tm.tm_gmtoff;
 	ck_assert_int_ge(then, before - 1);
 	ck_assert_int_le(then, time(NULL) + 1);
+}
+
+START_TEST(the_date_is_of_now)
+{
+	check_date("[", "[%d/%b/%Y:%H:%M:%S %z]");
+}
+END_TEST
+
+START_TEST(that_of_a_line_with_times_is_of_its_end)
+{
+	setenv("TZ", "UTC0", 1);
+	access_log_free(access_log);
+	access_log = access_log_new(&worker, fd, ACCESS_JSON);
+	ck_assert_ptr_nonnull(access_log);
+	check_date("{\"time\":\"", "{\"time\":\"%Y-%m-%dT%H:%M:%S.");
 }
 END_TEST
 
@@ -297,6 +312,7 @@ int main(void)
 	tcase_add_test(tcase, what_is_left_is_written_at_the_end);
 	tcase_add_test(tcase, many_lines_are_written_at_once);
 	tcase_add_test(tcase, the_date_is_of_now);
+	tcase_add_test(tcase, that_of_a_line_with_times_is_of_its_end);
 	tcase_add_test(tcase, lines_go_to_the_file_that_the_descriptor_stands_for_now);
 	tcase_add_test(tcase, a_full_disk_costs_lines_and_nothing_else);
 	tcase_add_test(tcase, losses_are_told_at_the_end);

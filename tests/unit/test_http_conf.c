@@ -294,7 +294,11 @@ static const struct bad {
 	{ "root /; host a { access_log /a }", 0, 18,
 	  "`access_log` is called `access-log` here and belongs in `handler http { }`" },
 	{ "root /; proxy_pass http://a", 0, 9,
-	  "unknown directive `proxy_pass`: the handler `http` serves files" },
+	  "`proxy_pass` is called `proxy` here: `location /PATH { proxy HOST:PORT }`" },
+	{ "root /; client_max_body_size 1M", 0, 9,
+	  "`client_max_body_size` is called `max-body` here: in the block of `proxy`, *" },
+	{ "root /; proxy_buffering off", 0, 9,
+	  "unknown directive `proxy_buffering`: content goes on as it comes" },
 	{ "root /; sendfile on", 0, 9,
 	  "unknown directive `sendfile`: it is always used where it is faster" },
 

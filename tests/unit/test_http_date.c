@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "services/http/date.h"
 
+#include "exact_copy.h"
 #include "unit.h"
 
 #include <string.h>
@@ -93,10 +94,9 @@ START_TEST(all_three_forms_are_read_and_nothing_else)
 {
 	const struct row *row = &rows[_i];
 	size_t len = strlen(row->text);
-	char *exact = malloc(len ? len : 1);
+	char *exact = exact_copy(row->text, len);
 	int64_t seconds = -1;
 
-	memcpy(exact, row->text, len);
 	ck_assert_msg(date_parse(exact, len, row->now, &seconds) == (row->seconds < 0 ? -1 : 0),
 		      "%s", row->text);
 	ck_assert_int_eq(seconds, row->seconds);
@@ -108,10 +108,9 @@ START_TEST(a_date_cut_anywhere_is_none)
 {
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		for (size_t len = 0; len < strlen(rows[i].text); len++) {
-			char *exact = malloc(len ? len : 1);
+			char *exact = exact_copy(rows[i].text, len);
 			int64_t seconds;
 
-			memcpy(exact, rows[i].text, len);
 			/* Without its last space one of the bad ones is good. */
 			if (strncmp(rows[i].text, "Sun, 06 Nov 1994 08:49:37 GMT ", 30) != 0)
 				ck_assert_int_eq(date_parse(exact, len, 0, &seconds), -1);

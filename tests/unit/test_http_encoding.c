@@ -2,6 +2,7 @@
 /* Accept-Encoding values and what is sent to who sends them; sections are of RFC 9110. */
 #include "services/http/encoding.h"
 
+#include "exact_copy.h"
 #include "unit.h"
 
 #include <string.h>
@@ -114,11 +115,10 @@ START_TEST(a_client_gets_what_the_table_says)
 {
 	const struct row *row = &rows[_i];
 	size_t len = strlen(row->value);
-	char *exact = malloc(len ? len : 1);
+	char *exact = exact_copy(row->value, len);
 	struct accepted accepted;
 	int got;
 
-	memcpy(exact, row->value, len);
 	encoding_init(&accepted);
 	encoding_read(&accepted, exact, len);
 	got = encoding_choose(&accepted, row->available);

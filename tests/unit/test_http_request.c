@@ -6,6 +6,7 @@
  */
 #include "services/http/request.h"
 
+#include "exact_copy.h"
 #include "http_requests.h"
 #include "unit.h"
 
@@ -60,14 +61,11 @@ static void describe(const struct request *r, const char *data, char *out, size_
 		snprintf(out + len, size - len, " expects");
 }
 
-/* Parses the first len bytes from memory of just that size. */
 static enum request_state parse(struct request *request, const char *text, size_t len)
 {
-	char *exact = malloc(len ? len : 1);
-	enum request_state state;
+	char *exact = exact_copy(text, len);
+	enum request_state state = request_parse(request, exact, len);
 
-	memcpy(exact, text, len);
-	state = request_parse(request, exact, len);
 	free(exact);
 	return state;
 }
@@ -306,6 +304,22 @@ START_TEST(a_bad_field_leaves_the_request_line_known)
 }
 END_TEST
 
+START_TEST(a_line_without_a_colon_is_called_that)
+{
+	static const char *const line[] = { "X\r\n", "X\n", "Host: a\r\nHost\r\n" };
+	struct request request;
+	char head[64];
+
+	for (size_t i = 0; i < sizeof(line) / sizeof(*line); i++) {
+		int len = snprintf(head, sizeof(head), "GET / HTTP/1.1\r\n%s", line[i]);
+
+		request_init(&request);
+		ck_assert_int_eq(request_parse(&request, head, (size_t)len), REQUEST_BAD);
+		ck_assert_str_eq(request.reason, "line without a colon");
+	}
+}
+END_TEST
+
 START_TEST(what_is_another_protocol_is_called_by_its_name)
 {
 	struct request request;
@@ -364,6 +378,7 @@ int main(void)
 	tcase_add_test(tcase, more_fields_than_anybody_needs_are_431);
 	tcase_add_test(tcase, a_target_of_8000_bytes_leaves_room_for_the_fields_of_a_browser);
 	tcase_add_test(tcase, a_bad_field_leaves_the_request_line_known);
+	tcase_add_test(tcase, a_line_without_a_colon_is_called_that);
 	tcase_add_test(tcase, what_is_another_protocol_is_called_by_its_name);
 	tcase_add_test(tcase, a_head_that_never_ends_is_414_or_431);
 	tcase_add_test(tcase, only_empty_lines_are_a_blank_request);

@@ -128,7 +128,7 @@ START_TEST(a_small_file_is_one_write_of_what_is_ready)
 	check_result(200, SMALL);
 	ck_assert_uint_eq(conn.sends, 1);
 	ck_assert(!conn.more);
-	ck_assert_int_eq(response.first_byte, -1);
+	ck_assert_int_eq(response.first_byte, 0);
 	ck_assert_int_eq(memcmp(file->head, whole_head, strlen(whole_head)), 0);
 }
 END_TEST
@@ -460,11 +460,21 @@ START_TEST(last_words_do_not_wait)
 }
 END_TEST
 
+START_TEST(what_is_sent_at_once_has_no_time_of_its_own)
+{
+	response.timed = true;
+	ck_assert_int_eq(response_file(&response, file, NULL, 0), 0);
+	ck_assert_uint_eq(conn.sends, 1);
+	ck_assert_int_eq(response.first_byte, 0);
+}
+END_TEST
+
 START_TEST(the_first_byte_has_its_time)
 {
 	struct timespec before, after;
 
 	response.timed = true;
+	conn.write_room = 10;
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	ck_assert_int_eq(response_file(&response, file, NULL, 0), 0);
 	clock_gettime(CLOCK_MONOTONIC, &after);
@@ -679,6 +689,7 @@ int main(void)
 	tcase_add_test(tcase, made_content_has_the_fields_of_the_configuration_and_its_own);
 	tcase_add_test(tcase, a_status_has_its_page_or_none);
 	tcase_add_test(tcase, last_words_do_not_wait);
+	tcase_add_test(tcase, what_is_sent_at_once_has_no_time_of_its_own);
 	tcase_add_test(tcase, the_first_byte_has_its_time);
 	tcase_add_loop_test(tcase, a_slow_client_gets_the_same, 0, KINDS);
 	tcase_add_test(tcase, a_client_that_has_gone_ends_it);

@@ -54,6 +54,23 @@ static int look(const char *name)
 	return byte;
 }
 
+/* The same without reading: 'f' or 'd'; -errno. It is what root_open_file finds, or the test fails. */
+static int look_from_afar(const char *name)
+{
+	int fd = root_open_file(&root, name);
+	struct stat st, other;
+
+	if (root_look(&root, name, &st) < 0) {
+		ck_assert_int_lt(fd, 0);
+		return -errno;
+	}
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fstat(fd, &other), 0);
+	close(fd);
+	ck_assert(st.st_dev == other.st_dev && st.st_ino == other.st_ino);
+	return S_ISDIR(st.st_mode) ? 'd' : 'f';
+}
+
 static void make_link(const char *target, const char *name)
 {
 	ck_assert_int_eq(symlink(target, temp_path(&folder, name)), 0);
@@ -151,6 +168,33 @@ START_TEST(links_without_end_are_an_error)
 	memcpy(target + sizeof(target) - 8, "//deep", 7);
 	make_link(target, "www/longer");
 	ck_assert_int_eq(look("longer/b"), _i ? -ENAMETOOLONG : 'b');
+}
+END_TEST
+
+START_TEST(what_is_not_read_is_found_in_the_same_way)
+{
+	if (!go_by_hand(_i))
+		return;
+	make_link("../secret", "www/up");
+	make_link("sub/deep/b", "www/link");
+	make_link("link", "www/twice");
+	make_link("sub", "www/folder");
+	make_link("nobody", "www/dangling");
+	make_link("self", "www/self");
+	ck_assert_int_eq(look_from_afar("a"), 'f');
+	ck_assert_int_eq(look_from_afar("sub/deep/b"), 'f');
+	ck_assert_int_eq(look_from_afar("sub"), 'd');
+	ck_assert_int_eq(look_from_afar(""), 'd');
+	ck_assert_int_eq(look_from_afar("link"), 'f');
+	ck_assert_int_eq(look_from_afar("twice"), 'f');
+	ck_assert_int_eq(look_from_afar("folder/deep/b"), 'f');
+	ck_assert_int_eq(look_from_afar("folder"), 'd');
+	ck_assert_int_eq(look_from_afar("up"), -EXDEV);
+	ck_assert_int_eq(look_from_afar("dangling"), -ENOENT);
+	ck_assert_int_eq(look_from_afar("self"), -ELOOP);
+	ck_assert_int_eq(look_from_afar("a/b"), -ENOTDIR);
+	ck_assert_int_eq(look_from_afar("link/"), -ENOTDIR);
+	ck_assert_int_eq(look_from_afar("../secret"), -EXDEV);
 }
 END_TEST
 
@@ -276,6 +320,7 @@ int main(void)
 	tcase_add_loop_test(tcase, nothing_outside_is_opened, 0, 2);
 	tcase_add_loop_test(tcase, links_that_stay_inside_are_followed, 0, 2);
 	tcase_add_loop_test(tcase, links_without_end_are_an_error, 0, 2);
+	tcase_add_loop_test(tcase, what_is_not_read_is_found_in_the_same_way, 0, 2);
 	tcase_add_loop_test(tcase, a_pipe_does_not_make_us_wait, 0, 2);
 	tcase_add_loop_test(tcase, long_names_are_an_error_and_no_more, 0, 2);
 	tcase_add_test(tcase, a_walk_leaves_no_descriptor_behind);

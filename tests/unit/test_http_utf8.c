@@ -22,27 +22,31 @@ static size_t encode(uint32_t code, char out[5])
 	return n;
 }
 
-START_TEST(every_character_is_known)
+/* Not without its last byte, nor with another one in its place. */
+static bool is_known(uint32_t code)
 {
 	char text[5];
+	uint32_t found = 0;
+	size_t n = encode(code, text);
 
-	for (uint32_t code = 1; code <= 0x10ffff; code++) {
-		uint32_t found = 0;
-		size_t n = encode(code, text);
+	if (code >= 0xd800 && code <= 0xdfff)
+		return decode(text, &found) == 0;
+	if (decode(text, &found) != n || found != code)
+		return false;
+	if (n == 1)
+		return true;
+	if (utf8_decode(text, text + n - 1, &found))
+		return false;
+	text[n - 1] = 'a';
+	return decode(text, &found) == 0;
+}
 
-		if (code >= 0xd800 && code <= 0xdfff) {
-			ck_assert_uint_eq(decode(text, &found), 0);
-			continue;
-		}
-		ck_assert_uint_eq(decode(text, &found), n);
-		ck_assert_uint_eq(found, code);
-		/* Not without its last byte, nor with another one in its place. */
-		if (n == 1)
-			continue;
-		ck_assert_uint_eq(utf8_decode(text, text + n - 1, &found), 0);
-		text[n - 1] = 'a';
-		ck_assert_uint_eq(decode(text, &found), 0);
-	}
+START_TEST(every_character_is_known)
+{
+	/* An assertion for each would cost more than all else in this program. */
+	for (uint32_t code = 1; code <= 0x10ffff; code++)
+		if (!is_known(code))
+			ck_abort_msg("%#x", code);
 }
 END_TEST
 

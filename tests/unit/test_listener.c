@@ -55,6 +55,20 @@ static struct listener open_listener(struct address address, const struct listen
 	return listener;
 }
 
+/*
+ * A port that is nobody else's until it is closed: bound, not listening, which keeps our own from none of it. One that is
+ * closed and then bound again could be another process's meanwhile.
+ */
+static struct listener keep_port(const char *text)
+{
+	struct address address = parse(text);
+	struct listener listener;
+	char *error = NULL;
+
+	ck_assert_msg(listener_bind(&listener, &address, &plain, &error) == 0, "%s", error);
+	return listener;
+}
+
 /* The error must have all the pieces, which end with NULL. */
 static void check_error(int result, char *error, const char *const *pieces)
 {
@@ -196,16 +210,18 @@ END_TEST
 
 START_TEST(star_takes_both_families_and_brackets_take_ipv6_only)
 {
-	struct listener both, only;
-	struct address v4 = parse("127.0.0.1:0"), v6 = parse("[::1]:0");
+	struct listener kept, both, only;
+	struct address v4 = parse("127.0.0.1:0"), v6 = parse("[::1]:0"), all = parse("[::]:0");
 	int client;
 
 	if (!has_ipv6())
 		return;
-	both = open_listener(parse("*:0"), &plain);
-	ck_assert(both.address.dual);
-	v4.u.in.sin_port = both.address.u.in6.sin6_port;
-	v6.u.in6.sin6_port = both.address.u.in6.sin6_port;
+	kept = keep_port("*:0");
+	ck_assert(kept.address.dual);
+	all.u.in6.sin6_port = kept.address.u.in6.sin6_port;
+	v4.u.in.sin_port = kept.address.u.in6.sin6_port;
+	v6.u.in6.sin6_port = kept.address.u.in6.sin6_port;
+	both = open_listener(kept.address, &plain);
 	client = dial(&v4);
 	ck_assert_int_ge(client, 0);
 	close(client);
@@ -214,9 +230,7 @@ START_TEST(star_takes_both_families_and_brackets_take_ipv6_only)
 	close(client);
 	listener_close(&both);
 
-	only = open_listener(parse("[::]:0"), &plain);
-	v4.u.in.sin_port = only.address.u.in6.sin6_port;
-	v6.u.in6.sin6_port = only.address.u.in6.sin6_port;
+	only = open_listener(all, &plain);
 	ck_assert_int_eq(dial(&v4), -1);
 	client = dial(&v6);
 	ck_assert_int_ge(client, 0);
@@ -225,6 +239,7 @@ START_TEST(star_takes_both_families_and_brackets_take_ipv6_only)
 	both = open_listener(v4, &plain);
 	listener_close(&both);
 	listener_close(&only);
+	listener_close(&kept);
 }
 END_TEST
 
@@ -271,8 +286,9 @@ END_TEST
 
 START_TEST(a_port_may_be_bound_again_at_once_after_it_was_in_use)
 {
-	struct listener listener = open_listener(parse("127.0.0.1:0"), &plain);
-	struct address address = listener.address;
+	struct listener kept = keep_port("127.0.0.1:0");
+	struct address address = kept.address;
+	struct listener listener = open_listener(address, &plain);
 	int client = dial(&address);
 	int accepted = accept4(listener.fd, NULL, NULL, SOCK_CLOEXEC);
 
@@ -282,6 +298,7 @@ START_TEST(a_port_may_be_bound_again_at_once_after_it_was_in_use)
 	listener_close(&listener);
 	listener = open_listener(address, &plain);
 	listener_close(&listener);
+	listener_close(&kept);
 }
 END_TEST
 

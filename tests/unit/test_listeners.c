@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -253,6 +254,35 @@ START_TEST(what_was_stored_comes_back_as_ours)
 }
 END_TEST
 
+/* What is in the store is not known to be kept then, and a stop would close it. */
+START_TEST(a_store_that_could_not_be_asked_for_is_asked_for_again)
+{
+	struct systemd systemd = { .probe = -1, .store = -1 };
+	struct listeners listeners;
+	char byte;
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends),
+			 0);
+	TAILQ_INIT(&systemd.unsent);
+	systemd.notify = ends[0];
+	ck_assert_int_eq(listeners_init(&listeners, &systemd), 0);
+	while (send(ends[0], "", 1, MSG_DONTWAIT) == 1)
+		;
+	listeners_store(&listeners);
+	ck_assert(listeners.unstored);
+	ck_assert_int_eq(systemd.probe, -1);
+	while (recv(ends[1], &byte, 1, MSG_DONTWAIT) == 1)
+		;
+	listeners_store_more(&listeners);
+	ck_assert(!listeners.unstored);
+	ck_assert_int_ge(systemd.probe, 0);
+	listeners_cleanup(&listeners);
+	systemd_cleanup(&systemd);
+	close(ends[1]);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("listeners");
@@ -263,5 +293,6 @@ int main(void)
 	tcase_add_test(tcase, an_address_that_overlaps_one_of_ours_is_not_blamed_on_others);
 	tcase_add_test(tcase, passed_sockets_are_found_by_name_and_kept);
 	tcase_add_test(tcase, what_was_stored_comes_back_as_ours);
+	tcase_add_test(tcase, a_store_that_could_not_be_asked_for_is_asked_for_again);
 	return unit_main("listeners", tcase);
 }

@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -153,6 +155,85 @@ START_TEST(a_file_is_opened_for_appending)
 }
 END_TEST
 
+START_TEST(a_fifo_must_have_a_reader)
+{
+	char folder[] = "/tmp/musterd-test-log-XXXXXX", path[64];
+	struct log_target target = { .kind = LOG_TO_FILE, .path = path, .level = LOG_INFO };
+	int reader, fd;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/fifo", folder);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(log_open_target(&target), -1);
+	ck_assert_str_eq(log_open_error(errno), "nobody reads from it");
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	fd = log_open_target(&target);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	close(reader);
+	unlink(path);
+	rmdir(folder);
+}
+END_TEST
+
+/* As if the disk were full n bytes behind what is there. */
+static void leave_room(int fd, long n)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+	struct stat st;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	if (n >= 0)
+		limit.rlim_cur = (rlim_t)(st.st_size + n);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+START_TEST(lines_for_which_there_is_no_room_are_counted_and_tear_no_other)
+{
+	char path[] = "/tmp/musterd-test-log-XXXXXX", *rest;
+	int fd = mkstemp(path);
+	ssize_t n;
+
+	signal(SIGXFSZ, SIG_IGN);
+	log_replace_fd(fd);
+	leave_room(fd, 30);
+	log_info("the first");
+	log_info("the second");
+	log_info("the third");
+	leave_room(fd, -1);
+	log_info("the fourth");
+	log_info("the fifth");
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n] = '\0';
+	ck_assert_ptr_null(strstr(text, "the second"));
+	rest = strchr(text, '\n');
+	ck_assert_ptr_nonnull(rest);
+	ck_assert_int_eq(rest - text, 30);
+	rest = strstr(rest + 1, ": 3 lines are missing here: File too large\n");
+	ck_assert_ptr_nonnull(rest);
+	rest = strstr(rest, ": the fourth\n");
+	ck_assert_ptr_nonnull(rest);
+	ck_assert_ptr_null(strstr(rest, "missing"));
+	ck_assert_ptr_nonnull(strstr(rest, ": the fifth\n"));
+	unlink(path);
+}
+END_TEST
+
+START_TEST(a_pipe_that_nobody_empties_holds_up_nobody)
+{
+	ck_assert_int_eq(fcntl(out[1], F_SETPIPE_SZ, 16384), 16384);
+	for (int i = 0; i < 400; i++)
+		log_info("something that takes a little room, number %d", i);
+	written();
+	ck_assert_uint_gt(strlen(text), 2000);
+	ck_assert_ptr_null(strstr(text, "missing"));
+	log_info("again");
+	written();
+	ck_assert_ptr_nonnull(strstr(text, "lines are missing here: nobody took them"));
+	ck_assert_ptr_nonnull(strstr(text, ": again\n"));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("log");
@@ -165,5 +246,8 @@ int main(void)
 	tcase_add_test(tcase, the_last_error_is_kept_for_others_to_read);
 	tcase_add_test(tcase, the_journal_gets_a_priority_and_no_time);
 	tcase_add_test(tcase, a_file_is_opened_for_appending);
+	tcase_add_test(tcase, a_fifo_must_have_a_reader);
+	tcase_add_test(tcase, lines_for_which_there_is_no_room_are_counted_and_tear_no_other);
+	tcase_add_test(tcase, a_pipe_that_nobody_empties_holds_up_nobody);
 	return unit_main("log", tcase);
 }

@@ -5,6 +5,8 @@
 
 #include "unit.h"
 
+#include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 struct end {
@@ -97,6 +99,44 @@ START_TEST(a_deadline_ends_the_wait)
 }
 END_TEST
 
+static volatile sig_atomic_t pipe_end;
+static int64_t late;
+
+/* As long as if the process had been stopped. */
+static void write_when_late(int number)
+{
+	(void)number;
+	while (clock_ms() <= late)
+		;
+	ck_assert_int_eq(write(pipe_end, "x", 1), 1);
+}
+
+START_TEST(what_came_during_a_signal_is_seen_before_a_deadline_that_passed_meanwhile)
+{
+	struct itimerval timer = { .it_value.tv_usec = 10000 };
+	struct sigaction action = { .sa_handler = write_when_late };
+	struct deadline deadline;
+	struct end end = { 0 };
+	struct loop loop;
+	int64_t fired = 0;
+	char byte;
+
+	ck_assert_int_eq(loop_init(&loop), 0);
+	make_ready(&loop, &end, count);
+	ck_assert_int_eq(read(end.source.fd, &byte, 1), 1);
+	pipe_end = end.write_fd;
+	deadline_init(&deadline, fire, &fired);
+	late = clock_ms() + 300;
+	deadline_set(&loop.deadlines, &deadline, late);
+	ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
+	loop_turn(&loop, false);
+	ck_assert_int_eq(end.calls, 1);
+	ck_assert_int_ge(fired, late);
+	loop_cleanup(&loop);
+}
+END_TEST
+
 START_TEST(a_descriptor_that_cannot_be_watched_is_refused)
 {
 	struct loop loop;
@@ -117,6 +157,8 @@ int main(void)
 	tcase_add_test(tcase, what_is_ready_is_called_in_each_turn_until_it_is_removed);
 	tcase_add_test(tcase, a_source_that_was_removed_is_not_called_any_more_in_the_same_turn);
 	tcase_add_test(tcase, a_deadline_ends_the_wait);
+	tcase_add_test(tcase,
+		       what_came_during_a_signal_is_seen_before_a_deadline_that_passed_meanwhile);
 	tcase_add_test(tcase, a_descriptor_that_cannot_be_watched_is_refused);
 	return unit_main("loop", tcase);
 }

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -330,6 +331,25 @@ static int linger(const struct worker_args *args)
 	}
 }
 
+static atomic_int *hasty; /* how many of these may have served; shared by all */
+
+/*
+ * Told to go on, the first of "hasty" ends and the second leaves, slowly: the master looks at the pool meanwhile, and the
+ * third is there before the second has ended. That one stays. True: this one is to end.
+ */
+static bool leave_slowly(const struct worker_args *args)
+{
+	int number = ++*hasty;
+
+	if (number == 2) {
+		record_send(args->control, RECORD_GOODBYE, 0, 0, -1);
+		record_send(args->control, RECORD_EXPIRED, 0, EXPIRY_REQUESTS, -1);
+		while (*hasty == number)
+			poll(NULL, 0, 1);
+	}
+	return number <= 2;
+}
+
 /* What stands in a slot may be anything. */
 static void scribble(struct slot *slot)
 {
@@ -370,6 +390,9 @@ static int serve(const struct worker_args *args, bool stubborn)
 				send_trace(SIGSEGV, "the_fault+0x3\n");
 				raise(SIGSEGV);
 			}
+			if (record.type == RECORD_GO && strcmp(args->service->name, "hasty") == 0 &&
+			    leave_slowly(args))
+				return 0;
 			if (record.type == RECORD_GO && strcmp(args->service->name, "garble") == 0)
 				send(args->control, "hello", 5, 0);
 			if (record.type == RECORD_DRAIN &&
@@ -437,6 +460,9 @@ static void set_up(void)
 	snprintf(stage.conf, sizeof(stage.conf), "%s/conf", stage.folder);
 	stage.master = 0;
 	stage.log = NULL;
+	hasty = mmap(NULL, sizeof(*hasty), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	ck_assert_ptr_ne(hasty, MAP_FAILED);
 }
 
 static void start(const char *conf)
@@ -506,6 +532,7 @@ static void tear_down(void)
 	}
 	if (stage.log)
 		fclose(stage.log);
+	munmap(hasty, sizeof(*hasty));
 	unlink(stage.conf);
 	rmdir(stage.folder);
 }
@@ -768,6 +795,15 @@ START_TEST(a_crash_loop_is_slowed_down_and_harms_no_other_pool)
 	write_conf("good 1 1 1000\n");
 	kill(stage.master, SIGHUP);
 	wait_for("reloaded: generation 2");
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+START_TEST(a_worker_that_lives_ends_a_crash_loop_though_it_began_before_the_last_death)
+{
+	start("hasty 1 1 1000\n");
+	wait_for("service hasty is degraded");
+	wait_for("service hasty is no longer degraded");
 	ck_assert_int_eq(stop(), 0);
 }
 END_TEST
@@ -1043,6 +1079,8 @@ int main(void)
 	tcase_add_test(tcase, workers_that_break_the_protocol_again_and_again_are_slowed_down);
 	tcase_add_test(tcase, ttin_and_ttou_change_the_number_of_workers);
 	tcase_add_test(tcase, a_crash_loop_is_slowed_down_and_harms_no_other_pool);
+	tcase_add_test(tcase,
+		       a_worker_that_lives_ends_a_crash_loop_though_it_began_before_the_last_death);
 	tcase_add_test(tcase, a_dropped_listener_is_closed_and_another_one_opened);
 	tcase_add_test(tcase, a_stopped_worker_is_noticed);
 	tcase_add_test(tcase, workers_that_write_garbage_into_their_slots_harm_nobody);

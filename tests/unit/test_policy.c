@@ -142,6 +142,48 @@ START_TEST(a_pool_recovers_when_a_worker_lives)
 }
 END_TEST
 
+/* As that of a worker which said that it leaves, and then died young. */
+START_TEST(a_pool_recovers_when_the_replacement_is_older_than_the_failure)
+{
+	struct policy policy = policy_of(2, 2, 0, 0);
+	unsigned round;
+	int64_t now;
+
+	fail_round(&policy, 1000);
+	round = policy.round;
+	policy_died(&policy, round, true, 100, 1200);
+	policy_ready(&policy, round, 1201);
+	ck_assert(policy_is_degraded(&policy));
+	now = decide(&policy, 0, 2, 2, 1201).again_at;
+	ck_assert_int_eq(now, policy.retry_at);
+	ck_assert(policy_is_degraded(&policy));
+	now = decide(&policy, 0, 2, 2, now).again_at;
+	ck_assert_int_eq(now, policy.retry_at + POLICY_EARLY_MS);
+	ck_assert(policy_is_degraded(&policy));
+	decide(&policy, 0, 2, 2, now);
+	ck_assert(!policy_is_degraded(&policy));
+}
+END_TEST
+
+/* Those that serve do not speak for those that are missing. */
+START_TEST(a_pool_that_lacks_workers_stays_degraded)
+{
+	struct policy policy = policy_of(1, 8, 1, 2);
+	struct policy_counts counts = { .serving = 2, .waiting = true };
+
+	fail_round(&policy, fail_round(&policy, 1000));
+	for (int64_t now = 2000; now < 60000; now += 10) {
+		if (policy_decide(&policy, &counts, now).start)
+			policy_died(&policy, policy.round, false, 1, now);
+		ck_assert(policy_is_degraded(&policy));
+	}
+	counts = (struct policy_counts){ .serving = 2, .idle = 1, .spare = 1 };
+	policy_decide(&policy, &counts, 100000);
+	policy_decide(&policy, &counts, 100000 + POLICY_EARLY_MS);
+	ck_assert(!policy_is_degraded(&policy));
+}
+END_TEST
+
 START_TEST(a_refused_fork_makes_the_pool_wait)
 {
 	struct policy policy = policy_of(4, 4, 0, 0);
@@ -606,6 +648,8 @@ int main(void)
 	tcase_add_test(tcase, a_degraded_pool_tries_with_one_worker_until_one_is_ready);
 	tcase_add_test(tcase, readiness_of_a_worker_from_before_the_failure_proves_nothing);
 	tcase_add_test(tcase, a_pool_recovers_when_a_worker_lives);
+	tcase_add_test(tcase, a_pool_recovers_when_the_replacement_is_older_than_the_failure);
+	tcase_add_test(tcase, a_pool_that_lacks_workers_stays_degraded);
 	tcase_add_test(tcase, a_refused_fork_makes_the_pool_wait);
 	tcase_add_test(tcase, a_busy_dynamic_pool_grows_twice_as_fast_each_time_up_to_its_maximum);
 	tcase_add_test(tcase, growth_stops_at_spare_max_and_begins_slowly_the_next_time);

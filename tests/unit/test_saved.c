@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "exact_copy.h"
 #include "saved_fixture.h"
 
 #include "base/contract.h"
@@ -16,13 +17,11 @@ static char *encode(struct saved *saved, size_t *len_r)
 	return bytes;
 }
 
-/* From a copy that is exactly as long, so that a sanitizer sees a read behind its end. */
 static struct saved *decode(const char *bytes, size_t len, char *reason)
 {
-	char *copy = malloc(len ? len : 1);
+	char *copy = exact_copy(bytes, len);
 	struct saved *saved;
 
-	memcpy(copy, bytes, len);
 	reason[0] = '\0';
 	saved = saved_decode(copy, len, reason);
 	free(copy);
@@ -43,6 +42,7 @@ static void is_the_fixture(const struct saved *saved)
 	ck_assert_uint_eq(saved->listeners, 3);
 	ck_assert_str_eq(saved->listener[1].asked, "unix:/run/www");
 	ck_assert_int_eq(saved->listener[1].ino, -6);
+	ck_assert_str_eq(saved->listener[1].stored, "musterd-1-5-6-run-www");
 	ck_assert_str_eq(saved->listener[2].systemd_name, "web");
 	ck_assert_uint_eq(saved->services, 1);
 	ck_assert_int_eq(saved->totals->deaths, 15);

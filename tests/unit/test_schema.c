@@ -182,6 +182,19 @@ START_TEST(blocks_have_blocks)
 }
 END_TEST
 
+START_TEST(an_empty_block_may_be_left_out_where_its_table_says_so)
+{
+	const struct fixture_route *a;
+
+	apply("route a { target x; stop s\n stop t { wait 2s } }");
+	ck_assert_uint_eq(errors.total, 0);
+	a = full.route.item[0];
+	ck_assert_uint_eq(a->stop.n, 2);
+	ck_assert_str_eq(a->stop.label[0], "s");
+	ck_assert_int_eq(((struct fixture_stop *)a->stop.item[0])->wait, 60000);
+}
+END_TEST
+
 START_TEST(lists_grow_over_many_lines)
 {
 	char *text = calloc(1, 64 * 1024), *p = text;
@@ -321,6 +334,7 @@ int main(void)
 	tcase_add_test(tcase, lines_have_so_many_words);
 	tcase_add_test(tcase, an_output_is_a_path);
 	tcase_add_test(tcase, blocks_have_blocks);
+	tcase_add_test(tcase, an_empty_block_may_be_left_out_where_its_table_says_so);
 	tcase_add_test(tcase, lists_grow_over_many_lines);
 	tcase_add_test(tcase, a_wrong_value_is_named_with_what_would_be_right);
 	tcase_add_test(tcase, the_number_of_words_is_checked);

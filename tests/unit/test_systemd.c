@@ -156,8 +156,15 @@ START_TEST(a_deaf_systemd_is_no_failure)
 		sent++;
 	ck_assert_int_gt(sent, 0);
 	ck_assert_int_lt(sent, 100000);
+	ck_assert_uint_gt(systemd.waiting, 0);
+	ck_assert(systemd_begin_store(&systemd));
+	/* It goes: nothing is kept for it, nor tried again. */
 	close(fd);
 	ck_assert(!systemd_notify(&systemd, "WATCHDOG=1"));
+	ck_assert_int_eq(systemd.notify, -1);
+	ck_assert_uint_eq(systemd.waiting, 0);
+	ck_assert(!systemd_begin_store(&systemd) && !systemd_keeps(&systemd));
+	ck_assert(!systemd_notify(&systemd, "WATCHDOG=1") && !systemd_flush(&systemd));
 	systemd_cleanup(&systemd);
 	/* And none at all. */
 	ck_assert_int_eq(systemd_init(&systemd), 0);

@@ -23,13 +23,24 @@
 
 enum { PATIENCE_MS = 20000 };
 
+static int listen_somewhere(int flags, int *port_r)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+	ck_assert_int_eq(listen(fd, 512), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	*port_r = ntohs(address.sin_port);
+	return fd;
+}
+
 void worker_fixture_init(struct worker_fixture *fixture, const struct mu_module *module,
 			 int connections)
 {
 	static const struct conf_node handler = { .at = { "test.conf", 1, 1 } };
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t len = sizeof(address);
-
 	memset(fixture, 0, sizeof(*fixture));
 	fixture->service = (struct service_conf){
 		.name = "test",
@@ -47,12 +58,7 @@ void worker_fixture_init(struct worker_fixture *fixture, const struct mu_module 
 	};
 	fixture->number = 1;
 	ck_assert_int_eq(board_init(&fixture->board, 2), 0);
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	fixture->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(fixture->listener, (struct sockaddr *)&address, len), 0);
-	ck_assert_int_eq(listen(fixture->listener, 512), 0);
-	ck_assert_int_eq(getsockname(fixture->listener, (struct sockaddr *)&address, &len), 0);
-	fixture->port = ntohs(address.sin_port);
+	fixture->listener = listen_somewhere(SOCK_NONBLOCK, &fixture->port);
 }
 
 static void run_child(struct worker_fixture *fixture, int control, int log)
@@ -307,4 +313,41 @@ void client_expect_end(int fd)
 
 	ck_assert_uint_eq(client_read(fd, data, 1), 0);
 	close(fd);
+}
+
+int target_listen(char address[TARGET_ADDRESS_MAX])
+{
+	int port, fd = listen_somewhere(0, &port);
+
+	snprintf(address, TARGET_ADDRESS_MAX, "127.0.0.1:%d", port);
+	return fd;
+}
+
+int target_accept(int target)
+{
+	const struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
+	struct pollfd pollfd = { .fd = target, .events = POLLIN };
+	int fd;
+
+	ck_assert_int_eq(poll(&pollfd, 1, PATIENCE_MS), 1);
+	fd = accept(target, NULL, NULL);
+	ck_assert_int_ge(fd, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return fd;
+}
+
+const char *outcome(ssize_t result)
+{
+	return result < 0 ? strerrorname_np(errno) : result ? "1" : "0";
+}
+
+bool next_line(struct mu_conn *conn, char *line, size_t size)
+{
+	char *data;
+	ssize_t n = mu_readline(conn, &data);
+
+	if (n <= 0)
+		return false;
+	snprintf(line, size, "%.*s", (int)n - 1, data);
+	return true;
 }

@@ -69,4 +69,17 @@ void client_expect(int fd, const char *text);
 /* Nothing but the end of the stream comes. */
 void client_expect_end(int fd);
 
+/* For connections of the worker's: listens on a port of 127.0.0.1; address: what mu_connect is to be given. */
+enum { TARGET_ADDRESS_MAX = 32 };
+int target_listen(char address[TARGET_ADDRESS_MAX]);
+/* Waits for the next one; with the same limit as a client's. */
+int target_accept(int target);
+
+/* ---- for modules of tests, in the worker ---- */
+
+/* What a call came to: "0", "1" for all above, or the name of its error. */
+const char *outcome(ssize_t result);
+/* The client's next line, without its end, cut to size - 1 bytes. False: there is none. May yield. */
+bool next_line(struct mu_conn *conn, char *line, size_t size);
+
 #endif

@@ -31,24 +31,33 @@ static char *put(char *out, const char *data, size_t len)
 
 #define PUT(out, literal) put((out), (literal), sizeof(literal) - 1)
 
-static char *put_number(char *out, uint64_t value)
+/*
+ * A number with leading zeros. Each division waits for the one before it: two digits at a time.
+ */
+static inline char *put_digits(char *out, uint64_t value, int digits)
 {
-	char digits[20];
-	size_t at = sizeof digits;
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+	int left = digits;
 
-	do {
-		digits[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	return put(out, digits + at, sizeof digits - at);
+	for (; left >= 2; value /= 100) {
+		left -= 2;
+		memcpy(out + left, pairs + value % 100 * 2, 2);
+	}
+	if (left)
+		*out = (char)('0' + value % 10);
+	return out + digits;
 }
 
-/* A number with leading zeros. */
-static char *put_digits(char *out, int64_t value, int digits)
+static char *put_number(char *out, uint64_t value)
 {
-	for (int i = digits; i-- > 0; value /= 10)
-		out[i] = (char)('0' + value % 10);
-	return out + digits;
+	int digits = 1;
+
+	for (uint64_t more = 10; digits < 20 && value >= more; more *= 10)
+		digits++;
+	return put_digits(out, value, digits);
 }
 
 /* ---- values that the client chose ---- */
@@ -59,27 +68,37 @@ static inline bool is_plain(char byte)
 	return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
 }
 
-/* The same for eight bytes at once, by the usual tricks that leave a high bit where one is none. */
-static inline bool are_plain(uint64_t bytes)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-	uint64_t quote = bytes ^ ones * '"', backslash = bytes ^ ones * '\\',
-		 del = bytes ^ ones * 0x7f;
+enum { BLOCK = 16 };
+typedef signed char block __attribute__((vector_size(BLOCK)));
 
-	return !((bytes | ((bytes - ones * 0x20) & ~bytes) | ((quote - ones) & ~quote) |
-		  ((backslash - ones) & ~backslash) | ((del - ones) & ~del)) &
-		 high);
+/*
+ * The same for a block at once, with the machine's instructions for such. What is beyond ASCII is
+ * below 0.
+ */
+static inline bool are_plain(const char *p)
+{
+	block bytes, other;
+	uint64_t half[2];
+
+	memcpy(&bytes, p, BLOCK);
+	other = (bytes < 0x20) | (bytes == 0x7f) | (bytes == '"') | (bytes == '\\');
+	memcpy(half, &other, BLOCK);
+	return !(half[0] | half[1]);
 }
 
+/* Copies what is plain; *p moves behind it. */
 static inline char *put_plain(char *out, const char **p, const char *stop)
 {
-	uint64_t bytes;
+	const char *start = *p;
 
-	for (; stop - *p >= 8; *p += 8, out += 8) {
-		memcpy(&bytes, *p, 8);
-		if (!are_plain(bytes))
-			break;
-		memcpy(out, &bytes, 8);
+	for (; stop - *p >= BLOCK && are_plain(*p); *p += BLOCK, out += BLOCK)
+		memcpy(out, *p, BLOCK);
+	/* Less than a block is left: once more with some of what was before it. */
+	if (stop - *p < BLOCK && stop - start >= BLOCK && are_plain(stop - BLOCK)) {
+		out += stop - *p;
+		memcpy(out - BLOCK, stop - BLOCK, BLOCK);
+		*p = stop;
+		return out;
 	}
 	while (*p < stop && is_plain(**p))
 		*out++ = *(*p)++;
@@ -134,7 +153,9 @@ static char *put_escaped_character(char *out, const char **p, const char *end)
 	return put(out, at, len);
 }
 
-static char *put_value(char *out, struct text value, enum access_format format)
+/* Not inline: the code that nearly all values need is to be small. */
+__attribute__((__noinline__)) static char *put_escaped(char *out, struct text value,
+						       enum access_format format)
 {
 	const char *p = value.at, *end = p + value.len;
 	char *last = out + ACCESS_VALUE_MAX;
@@ -153,6 +174,17 @@ static char *put_value(char *out, struct text value, enum access_format format)
 			out = put_escaped_byte(out, *p++);
 	}
 	return out;
+}
+
+static char *put_value(char *out, struct text value, enum access_format format)
+{
+	const char *p = value.at, *end = p + value.len;
+	char *plain;
+
+	if (value.len > ACCESS_VALUE_MAX)
+		return put_escaped(out, value, format);
+	plain = put_plain(out, &p, end);
+	return p == end ? plain : put_escaped(out, value, format);
 }
 
 /* ---- the parts of a request ---- */
@@ -238,9 +270,15 @@ static char *put_ipv4(char *out, const struct in_addr *address)
 	const unsigned char *byte = (const unsigned char *)&address->s_addr;
 
 	for (int i = 0; i < 4; i++) {
+		unsigned value = byte[i];
+
 		if (i > 0)
 			*out++ = '.';
-		out = put_number(out, byte[i]);
+		if (value >= 100)
+			*out++ = (char)('0' + value / 100);
+		if (value >= 10)
+			*out++ = (char)('0' + value / 10 % 10);
+		*out++ = (char)('0' + value % 10);
 	}
 	return out;
 }
@@ -333,7 +371,7 @@ static char *put_duration(char *out, int64_t nanoseconds)
 
 	out = put_number(out, (uint64_t)(microseconds / 1000000));
 	*out++ = '.';
-	return put_digits(out, microseconds % 1000000, 6);
+	return put_digits(out, (uint64_t)microseconds % 1000000, 6);
 }
 
 static char *put_json_request(char *out, const struct access_entry *entry)

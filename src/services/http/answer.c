@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a valid request is answered with; see exchange.h. Gateways, when there are some, are called
- * from here.
- */
+/* What a valid request is answered with; see exchange.h. Gateways are called from here. */
 #include "services/http/exchange.h"
 
 #include "services/http/condition.h"
 #include "services/http/encoding.h"
+#include "services/http/gateway/gateway.h"
 #include "services/http/head.h"
 #include "services/http/listing.h"
 #include "services/http/path.h"
@@ -16,17 +14,12 @@
 
 static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
 
-/*
- * What the settings say of a response that is not a file: the fields they add, and whether it is
- * logged. Errors are not kept for as long as files are.
- */
-static void apply_settings(struct exchange *x, int status)
+/* Not inline: its pages of a stack are not touched by those who have nothing to add. */
+__attribute__((__noinline__)) static void add_fields(struct exchange *x, int status)
 {
-	const struct settings *settings = &x->found.settings;
 	char added[HEAD_FIELDS_MAX], *fields;
-	size_t len = head_fields(settings, status >= 400, x->site->now, added);
+	size_t len = head_fields(&x->found.settings, status >= 400, x->site->now, added);
 
-	x->unlogged |= !settings->log;
 	fields = len ? mu_alloc(x->conn, len + 1) : NULL;
 	if (fields)
 		x->response.fields = memcpy(fields, added, len);
@@ -34,17 +27,23 @@ static void apply_settings(struct exchange *x, int status)
 		x->response.server = "";
 }
 
-/*
- * A status, with the page that the configuration has for it or a small one of our own. fields: of
- * this answer.
- */
-static int answer_status(struct exchange *x, int status, const char *fields)
+/* Errors are not kept for as long as files are. */
+void answer_apply_settings(struct exchange *x, int status)
+{
+	const struct settings *settings = &x->found.settings;
+
+	x->unlogged |= !settings->log;
+	if (settings_have_fields(settings))
+		add_fields(x, status);
+}
+
+int answer_status(struct exchange *x, int status, const char *fields)
 {
 	struct file *page;
 	int result;
 
 	site_settle(x->site, &x->found);
-	apply_settings(x, status);
+	answer_apply_settings(x, status);
 	page = site_error_file(x->site, &x->found, status);
 	if (!page)
 		return response_status(&x->response, status, fields);
@@ -191,13 +190,37 @@ static int answer_listing(struct exchange *x)
 		return answer_status(x, 500, "");
 	if (!page)
 		return -1;
-	apply_settings(x, 200);
+	answer_apply_settings(x, 200);
 	fresh = head_find(x->response.fields, "Cache-Control");
 	result =
 		response_content(&x->response, 200, LISTING_TYPE,
 				 fresh ? LISTING_FIELDS : LISTING_UNKEPT LISTING_FIELDS, page, len);
 	free(page);
 	return result;
+}
+
+static bool asks_for_health(const struct exchange *x)
+{
+	const char *health = x->site->conf->health;
+	struct slice path = x->request.path;
+
+	return health && strlen(health) == path.len &&
+	       memcmp(health, x->data + path.at, path.len) == 0 &&
+	       (x->request.method == METHOD_GET || x->request.method == METHOD_HEAD);
+}
+
+bool answer_is_gateway(struct exchange *x)
+{
+	const struct request *request = &x->request;
+	bool is_gateway;
+
+	if (request->form == FORM_ASTERISK || request->method == METHOD_CONNECT ||
+	    request->method == METHOD_TRACE || asks_for_health(x))
+		return false;
+	is_gateway = site_find(x->site, x->conn, request, x->data, &x->found) == SITE_GATEWAY;
+	file_unref(x->found.file);
+	x->found.file = NULL;
+	return is_gateway;
 }
 
 /* What the path leads to; a listing only when no other was made in this turn. */
@@ -222,18 +245,8 @@ static int answer_text(struct exchange *x, int status)
 {
 	const char *text = x->found.settings.answer_text;
 
-	apply_settings(x, status);
+	answer_apply_settings(x, status);
 	return response_text(&x->response, status, "", text);
-}
-
-static bool asks_for_health(const struct exchange *x)
-{
-	const char *health = x->site->conf->health;
-	struct slice path = x->request.path;
-
-	return health && strlen(health) == path.len &&
-	       memcmp(health, x->data + path.at, path.len) == 0 &&
-	       (x->request.method == METHOD_GET || x->request.method == METHOD_HEAD);
 }
 
 /* For load balancers: whether to send more clients. */
@@ -249,14 +262,21 @@ static int answer_health(struct exchange *x)
 static int answer_path(struct exchange *x)
 {
 	struct found *found = &x->found;
-	int status = find(x);
+	enum request_method method = (enum request_method)x->request.method;
+	int status = x->is_found ? SITE_GATEWAY : find(x);
 
+	if (status == SITE_GATEWAY && method != METHOD_TRACE)
+		return gateway_answer(x);
+	if (method == METHOD_OTHER)
+		return response_status(&x->response, 501, "");
+	if (status == SITE_GATEWAY)
+		status = 405;
 	if (status == 0 && found->file)
 		return answer_file(x, found->file);
 	if (status == 0)
 		return answer_listing(x);
 	if (status == 405)
-		return answer_status(x, x->request.method == METHOD_OPTIONS ? 204 : 405, allow);
+		return answer_status(x, method == METHOD_OPTIONS ? 204 : 405, allow);
 	if (found->settled && found->settings.answer == status && found->settings.answer_text)
 		return answer_text(x, status);
 	if (status >= 300 && status < 400)
@@ -268,7 +288,7 @@ int answer(struct exchange *x)
 {
 	if (asks_for_health(x))
 		return answer_health(x);
-	if (x->request.method == METHOD_OTHER || x->request.method == METHOD_CONNECT)
+	if (x->request.method == METHOD_CONNECT)
 		return response_status(&x->response, 501, "");
 	if (x->request.form == FORM_ASTERISK)
 		return response_status(&x->response, 204, allow);

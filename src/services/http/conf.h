@@ -7,6 +7,8 @@
 #ifndef SERVICES_HTTP_CONF_H
 #define SERVICES_HTTP_CONF_H
 
+#include "services/http/gateway/conf.h"
+
 #include "musterd/module.h"
 
 #include <stdbool.h>
@@ -35,6 +37,7 @@ struct rules_conf {
 struct location_conf {
 	struct rules_conf rules;
 	int strip_prefix; /* MU_SWITCH */
+	struct gateway_blocks gateway;
 };
 
 struct host_conf {
@@ -47,6 +50,7 @@ struct site_conf {
 	struct rules_conf rules;
 	struct mu_blocks location; /* of struct location_conf */
 	struct mu_blocks host;     /* of struct host_conf */
+	struct mu_blocks upstream; /* of struct upstream_conf */
 	const char *mime_types;
 	const char *health;         /* the path that says whether we are ready; NULL: none */
 	int64_t keepalive_requests; /* 0: no limit */

@@ -5,6 +5,7 @@
  */
 #include "services/http/conf_check.h"
 
+#include "services/http/gateway/conf_check.h"
 #include "services/http/host.h"
 #include "services/http/rules.h"
 #include "services/http/scope.h"
@@ -86,9 +87,40 @@ static void check_label(struct check *check, const char *label, enum layer_kind 
 		FAIL_WORD(check, label, "location `%s`: %s", label, wrong);
 }
 
-static void check_locations(struct check *outer, const struct mu_blocks *locations)
+/* The first prefix that has a root of its own; NULL: there is none. */
+static const char *other_root(const struct mu_blocks *locations)
+{
+	for (size_t i = 0; i < locations->n; i++) {
+		const struct location_conf *conf = locations->item[i];
+
+		if (conf->rules.root && locations->label[i][0] == '/')
+			return locations->label[i];
+	}
+	return NULL;
+}
+
+/*
+ * An ending holds after every prefix: what lies below the root of any of them, a folder that clients may write to
+ * perhaps, would be run.
+ */
+static void check_script_root(struct check *check, const struct location_conf *conf,
+			      const char *label, const char *other)
+{
+	const struct mu_blocks *block = &conf->gateway.kind[GATEWAY_FASTCGI];
+
+	if (other && label[0] == '*' && block->n && !conf->rules.root &&
+	    ((const struct gateway_conf *)block->item[0])->file)
+		FAIL(check, NULL,
+		     "`location %s` has no `root` of its own, and would run what lies below that "
+		     "of `location %s` too: write the root that the scripts are in",
+		     label, other);
+}
+
+static void check_locations(struct check *outer, const struct mu_blocks *locations,
+			    const struct mu_blocks *upstreams)
 {
 	struct label *label = calloc(locations->n + 1, sizeof *label);
+	const char *other = other_root(locations);
 
 	if (!label) {
 		FAIL(outer, NULL, "no memory for %zu locations", locations->n);
@@ -105,6 +137,8 @@ static void check_locations(struct check *outer, const struct mu_blocks *locatio
 		label[i].kind = (int)kind;
 		check_label(&check, label[i].word, kind, label[i].text);
 		check_rules(&check, &conf->rules);
+		gateway_check(&check, &conf->gateway, &conf->rules, upstreams);
+		check_script_root(&check, conf, label[i].word, other);
 		if (conf->strip_prefix && kind != LAYER_PREFIX)
 			FAIL(&check, "strip-prefix",
 			     "`strip-prefix` is for a location that is a prefix, not for `%s`",
@@ -128,7 +162,8 @@ static void check_name(struct check *check, struct label *label, const char *nam
 		FAIL_WORD(check, name, "host `%s`: %s", name, wrong);
 }
 
-static void check_hosts(struct check *outer, const struct mu_blocks *hosts)
+static void check_hosts(struct check *outer, const struct mu_blocks *hosts,
+			const struct mu_blocks *upstreams)
 {
 	struct label *label;
 	size_t n = 0;
@@ -150,7 +185,7 @@ static void check_hosts(struct check *outer, const struct mu_blocks *hosts)
 		for (size_t j = 0; j < conf->alias.n; j++, n++)
 			check_name(&check, &label[n], conf->alias.word[j], n);
 		check_rules(&check, &conf->rules);
-		check_locations(&check, &conf->location);
+		check_locations(&check, &conf->location, upstreams);
 		outer->failed = outer->failed || check.failed;
 	}
 	check_twice(outer, label, n, "host");
@@ -162,6 +197,11 @@ static bool does_something(const struct rules_conf *conf)
 	return conf->root || conf->redirect.n || conf->answer.n;
 }
 
+static bool location_does_something(const struct location_conf *conf)
+{
+	return does_something(&conf->rules) || gateway_is_written(&conf->gateway);
+}
+
 /* Who asks for what is in no host and no location is to be told something. */
 static void check_default(struct check *check, const struct site_conf *conf)
 {
@@ -169,7 +209,7 @@ static void check_default(struct check *check, const struct site_conf *conf)
 
 	for (size_t i = 0; i < conf->location.n; i++)
 		if (strcmp(conf->location.label[i], "/") == 0 &&
-		    does_something(conf->location.item[i]))
+		    location_does_something(conf->location.item[i]))
 			answered = true;
 	if (answered)
 		return;
@@ -203,8 +243,9 @@ void conf_check(void *config, struct mu_report *report)
 	if (wrong)
 		FAIL_WORD(&check, conf->health, "\"%s\" is no path of a request: %s", conf->health,
 			  wrong);
-	check_locations(&check, &conf->location);
-	check_hosts(&check, &conf->host);
+	gateway_check_upstreams(&check, &conf->upstream);
+	check_locations(&check, &conf->location, &conf->upstream);
+	check_hosts(&check, &conf->host, &conf->upstream);
 	check_default(&check, conf);
 	if (!check.failed)
 		rules_check(conf, report);

@@ -23,9 +23,15 @@ struct exchange {
 	struct found found;
 	enum response_end end; /* what becomes of the connection */
 	const char *encoding;  /* of the content that was sent; NULL: as it is */
-	int64_t start;         /* for the access log: when the request had come, in ns */
-	bool unlogged;         /* the configuration wants no line for it */
-	bool unread;           /* input may follow that nobody will read: linger */
+	int64_t start;         /* if site->timed: when the request had come, in ns */
+	/*
+	 * Bytes at the front of the client's buffer that are this request's, and are consumed when it has been
+	 * answered: its head, with content where that is in the buffer as a whole.
+	 */
+	size_t pending;
+	bool is_found; /* `found` says already that the path leads to a gateway */
+	bool unlogged; /* the configuration wants no line for it */
+	bool unread;   /* input may follow that nobody will read: linger */
 };
 
 /*
@@ -33,5 +39,29 @@ struct exchange {
  * -400: its path means nothing, nothing was answered, and the request is to be refused.
  */
 int answer(struct exchange *x);
+
+/*
+ * True: the path leads to a gateway, who reads the content himself; `found` says which until somebody yields. May
+ * be asked before `answer`, if begin_response was. Does not yield.
+ */
+bool answer_is_gateway(struct exchange *x);
+
+/*
+ * Answers with a status, with the page that the configuration has for it or a small one of our own. fields:
+ * lines of this answer, each with CRLF, or "". May yield. 0 or -1.
+ */
+int answer_status(struct exchange *x, int status, const char *fields);
+
+/*
+ * What the settings say of a response with this status that is not a file: the fields they add to it (in
+ * x->response), and whether it is logged. Does not yield.
+ */
+void answer_apply_settings(struct exchange *x, int status);
+
+/* The connection ends with this answer. Called before that is sent, or the client is not told. */
+static inline void exchange_close(struct exchange *x)
+{
+	x->end = x->response.end = RESPONSE_CLOSE;
+}
 
 #endif

@@ -5,48 +5,80 @@
 #include "services/http/host.h"
 #include "services/http/octet.h"
 
-/* 1*DIGIT and nothing else: no sign, no list (RFC 9112 section 6.3). */
-static enum request_state set_length(struct request *request, const char *p, const char *end)
+const char *field_length(const char *p, const char *end, uint64_t *length_r)
 {
 	uint64_t length = 0;
 
 	if (p == end)
-		return request_bad(request, 400, "empty Content-Length");
+		return "empty Content-Length";
 	for (; p < end; p++) {
 		if (!octet_is(*p, OCTET_DIGIT))
-			return request_bad(request, 400, "Content-Length is no number");
+			return "Content-Length is no number";
 		if (__builtin_mul_overflow(length, 10, &length) ||
 		    __builtin_add_overflow(length, (uint64_t)(*p - '0'), &length))
-			return request_bad(request, 400, "Content-Length is out of range");
+			return "Content-Length is out of range";
 	}
-	request->length = length;
-	return REQUEST_DONE;
+	*length_r = length;
+	return NULL;
 }
 
 /*
- * RFC 9112 sections 6.1, 6.3 and 7.1: chunked and nothing else is implemented here. Where chunked
- * is the last of several, the others are what is unknown. Empty elements are not passed over as
- * elsewhere: a party in front that takes the whole value for one word would see other content than
- * we do.
+ * Where chunked is the last of several, the others are what is unknown. Empty elements are not
+ * passed over as elsewhere: a party in front that takes the whole value for one word would see
+ * other content than we do.
  */
-static enum request_state set_coding(struct request *request, const char *p, const char *end)
+const char *field_coding(const char *p, const char *end, bool *is_unknown_r)
 {
 	const char *from = p, *to = p;
 	int codings = 0, chunked = 0;
 
-	if (octets_are(p, end, "chunked")) {
-		request->chunked = true;
-		return REQUEST_DONE;
-	}
+	*is_unknown_r = false;
+	if (octets_are(p, end, "chunked"))
+		return NULL;
 	for (; octets_next(&p, end, &from, &to); codings++)
 		chunked += octets_are(from, to, "chunked");
 	if (to != end || !octets_are(from, to, "chunked"))
-		return request_bad(request, 400, "the last transfer coding is not chunked");
+		return "the last transfer coding is not chunked";
 	if (chunked > 1)
-		return request_bad(request, 400, "chunked more than once");
+		return "chunked more than once";
 	if (codings == 1)
-		return request_bad(request, 400, "empty element before chunked");
-	return request_bad(request, 501, "unknown transfer coding");
+		return "empty element before chunked";
+	*is_unknown_r = true;
+	return "unknown transfer coding";
+}
+
+unsigned field_connection(const char *p, const char *end)
+{
+	const char *from, *to;
+	unsigned options = 0;
+
+	while (octets_next(&p, end, &from, &to)) {
+		if (octets_are(from, to, "close"))
+			options |= CONNECTION_CLOSE;
+		else if (octets_are(from, to, "keep-alive"))
+			options |= CONNECTION_KEEP_ALIVE;
+		else if (octets_are(from, to, "upgrade"))
+			options |= CONNECTION_UPGRADE;
+	}
+	return options;
+}
+
+static enum request_state set_length(struct request *request, const char *from, const char *to)
+{
+	const char *reason = field_length(from, to, &request->length);
+
+	return reason ? request_bad(request, 400, reason) : REQUEST_DONE;
+}
+
+static enum request_state set_coding(struct request *request, const char *from, const char *to)
+{
+	bool is_unknown;
+	const char *reason = field_coding(from, to, &is_unknown);
+
+	if (reason)
+		return request_bad(request, is_unknown ? 501 : 400, reason);
+	request->chunked = true;
+	return REQUEST_DONE;
 }
 
 /* RFC 9110 section 10.1.1. */
@@ -62,16 +94,12 @@ static enum request_state set_expectation(struct request *request, const char *p
 	return REQUEST_DONE;
 }
 
-static void set_connection(struct request *request, const char *p, const char *end)
+static void set_connection(struct request *request, const char *from, const char *to)
 {
-	const char *from, *to;
+	unsigned options = field_connection(from, to);
 
-	while (octets_next(&p, end, &from, &to)) {
-		if (octets_are(from, to, "close"))
-			request->wants_close = true;
-		else if (octets_are(from, to, "keep-alive"))
-			request->wants_keep_alive = true;
-	}
+	request->wants_close |= (options & CONNECTION_CLOSE) != 0;
+	request->wants_keep_alive |= (options & CONNECTION_KEEP_ALIVE) != 0;
 }
 
 enum request_state field_set(struct request *request, enum request_field field, const char *data,

@@ -11,6 +11,7 @@
 
 #include "services/http/body.h"
 #include "services/http/exchange.h"
+#include "services/http/gateway/group.h"
 #include "services/http/nanoseconds.h"
 
 #include <errno.h>
@@ -40,7 +41,7 @@ static void begin_response(struct exchange *x)
 		.end = x->end,
 		.without_content = x->request.method == METHOD_HEAD,
 		.fields = "",
-		.timed = site->log,
+		.timed = site->timed,
 	};
 }
 
@@ -62,11 +63,13 @@ static void log_exchange(struct exchange *x, size_t data_len)
 		.encoding = x->encoding,
 		.status = x->response.status,
 		.bytes = x->response.bytes,
-		.t_start = x->start,
-		.t_first = x->response.first_byte,
-		.t_end = nanoseconds_now(CLOCK_MONOTONIC),
 		.count = mu_word(x->conn) / WORD_REQUEST,
 	};
+	if (x->site->timed) {
+		entry.t_start = x->start;
+		entry.t_end = nanoseconds_now(CLOCK_MONOTONIC);
+		entry.t_first = x->response.first_byte ? x->response.first_byte : entry.t_end;
+	}
 	access_log_add(x->site->log, &entry);
 }
 
@@ -75,7 +78,7 @@ static void begin_request(struct exchange *x)
 {
 	request_init(&x->request);
 	mu_set_word(x->conn, mu_word(x->conn) + WORD_REQUEST);
-	if (x->site->log)
+	if (x->site->timed)
 		x->start = nanoseconds_now(CLOCK_MONOTONIC);
 }
 
@@ -182,7 +185,7 @@ static int drop_content(struct exchange *x)
 	memcpy(head, x->data, request->head_len);
 	x->data = head;
 	mu_consume(x->conn, request->head_len);
-	request->head_len = 0;
+	x->pending = 0;
 	/*
 	 * Who is slow with so little, of which nobody has any use, is not to have a place for it.
 	 */
@@ -218,7 +221,10 @@ static bool exchange(struct exchange *x)
 	mu_set_limit(x->conn, MU_REQUEST);
 	x->unread = false;
 	x->end = end_of(x);
-	if (has_content(&x->request)) {
+	x->pending = x->request.head_len;
+	begin_response(x);
+	x->is_found = has_content(&x->request) && answer_is_gateway(x);
+	if (has_content(&x->request) && !x->is_found) {
 		status = drop_content(x);
 		if (status == 408) {
 			refuse_late(x, 0);
@@ -230,7 +236,9 @@ static bool exchange(struct exchange *x)
 		if (status)
 			return false;
 	}
-	begin_response(x);
+	site_turn(x->site);
+	x->response.now = x->site->now;
+	x->response.end = x->end;
 	status = answer(x);
 	if (status == -400) {
 		x->request.status = 400;
@@ -242,7 +250,7 @@ static bool exchange(struct exchange *x)
 	if (status < 0)
 		return false;
 	mu_count_request(x->conn);
-	mu_consume(x->conn, x->request.head_len);
+	mu_consume(x->conn, x->pending);
 	if (x->end != RESPONSE_CLOSE)
 		return true;
 	/* Input left in the socket turns the close into a reset, which may overtake the answer. */
@@ -316,7 +324,7 @@ static void http_refuse(struct mu_conn *conn, void *state)
 	len = mu_buffered(conn, &x.data);
 	if (len >= sizeof head - 1 && memcmp(x.data, head, sizeof head - 1) == 0)
 		x.request.method = METHOD_HEAD;
-	if (x.site->log)
+	if (x.site->timed)
 		x.start = nanoseconds_now(CLOCK_MONOTONIC);
 	begin_response(&x);
 	status = response_status(&x.response, 503, "Retry-After: 1\r\n");
@@ -339,7 +347,7 @@ static int http_start(struct mu_worker *worker, const void *config, void **state
 	(void)worker;
 	(void)config;
 	rules_settle(site->rules);
-	return 0;
+	return groups_start(site->groups);
 }
 
 static void http_stop(void *state)
@@ -357,8 +365,8 @@ static void http_wake(void *state)
 const struct mu_module mu_http = {
 	.abi = MU_ABI,
 	.name = "http",
-	.help = "a website: the files below a folder",
-	.flags = MU_CLIENT_FIRST | MU_REQUESTS,
+	.help = "a website: the files below a folder, and applications behind it",
+	.flags = MU_CLIENT_FIRST | MU_REQUESTS | MU_NAMES,
 	.directives = conf_directives,
 	.config_size = sizeof(struct site_conf),
 	.check = conf_check,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of octet.h. */
+/* The table of octet.h, and what is wrong with a byte. */
 #include "services/http/octet.h"
 
 /*
@@ -46,3 +46,17 @@ const uint8_t octet_classes[256] = {
 	['~'] = OCTET_ALL,
 	[0x80 ... 0xff] = OCTET_VALUE,
 };
+
+const char *octet_fault(char byte, const char *otherwise)
+{
+	switch (byte) {
+	case '\n':
+		return "LF without CR";
+	case '\r':
+		return "CR within a line";
+	case '\0':
+		return "NUL byte";
+	default:
+		return otherwise;
+	}
+}

@@ -27,6 +27,9 @@ enum octet_class {
 
 extern const uint8_t octet_classes[256];
 
+/* Why this byte may not stand in a line, for a log; `otherwise` where it is just out of place. */
+const char *octet_fault(char byte, const char *otherwise);
+
 static inline bool octet_is_blank(char byte)
 {
 	return byte == ' ' || byte == '\t';

@@ -25,8 +25,14 @@ bool path_is_clean(const char *path, size_t len)
 	return true;
 }
 
-/* One segment, decoded; *p moves to its end. Its length, or -status. */
-static int decode_segment(const char **p, const char *end, char *out, size_t room)
+enum separator { SEPARATOR_NONE = 0, SEPARATOR_SLASH = 1, SEPARATOR_ENCODED = 3 }; /* bytes */
+
+/*
+ * One segment, decoded; *p moves behind the slash that ends it, which *separator_r tells of. Its length, or
+ * -status.
+ */
+static int decode_segment(const char **p, const char *end, char *out, size_t room,
+			  enum separator *separator_r)
 {
 	size_t len = 0;
 
@@ -40,18 +46,20 @@ static int decode_segment(const char **p, const char *end, char *out, size_t roo
 			if (low < 0)
 				return -400;
 			byte = (char)(high << 4 | low);
-			*p += 2;
 			if (byte == '\0')
 				return -400;
-			/* No file name has a slash in it, and taking it for a separator is how
-			 * checks in front of us are walked around. */
 			if (byte == '/')
-				return -404;
+				break;
+			*p += 2;
 		}
 		if (len == room)
 			return -404;
 		out[len++] = byte;
 	}
+	*separator_r = *p == end    ? SEPARATOR_NONE
+		       : **p == '/' ? SEPARATOR_SLASH
+				    : SEPARATOR_ENCODED;
+	*p += *separator_r;
 	return (int)len;
 }
 
@@ -66,11 +74,34 @@ static int climb(const char *out, size_t *len)
 	return 0;
 }
 
-int path_clean(const char *path, size_t len, char *out, size_t size, size_t *len_r)
+static bool is_dots(const char *name, int len)
+{
+	return (len == 1 && name[0] == '.') || (len == 2 && !memcmp(name, "..", 2));
+}
+
+/* Some servers drop parameters before they look for dot segments. */
+static bool is_dots_in_disguise(const char *name, int len)
+{
+	const char *parameter = memchr(name, ';', (size_t)len);
+
+	return parameter && is_dots(name, (int)(parameter - name));
+}
+
+/* RFC 8615 gives one dot name, at the top, a public meaning; certificates depend on it. */
+static bool is_hidden(const char *name, int len, bool is_top)
 {
 	static const char well_known[] = ".well-known";
+
+	return name[0] == '.' &&
+	       !(is_top && len == sizeof well_known - 1 && !memcmp(name, well_known, (size_t)len));
+}
+
+int path_clean(const char *path, size_t len, char *out, size_t size, size_t *len_r)
+{
 	const char *p = path, *end = path + len;
+	enum separator before, after = SEPARATOR_NONE;
 	size_t at = 0; /* out[0 .. at) ends with a slash at each turn */
+	int status = 0;
 
 	if (size < 2)
 		return 404;
@@ -78,36 +109,40 @@ int path_clean(const char *path, size_t len, char *out, size_t size, size_t *len
 	if (p < end)
 		p++;
 	while (p < end) {
-		int segment = decode_segment(&p, end, out + at, size - 1 - at);
-		const char *name = out + at;
+		char *name = out + at;
+		int segment;
 
+		before = after;
+		segment = decode_segment(&p, end, name, size - 1 - at, &after);
 		if (segment < 0)
 			return -segment;
-		if (segment == 2 && !memcmp(name, "..", 2)) {
-			if (climb(out, &at) < 0)
-				return 400;
-			p += p < end;
-			continue;
-		}
-		if (segment == 0 || (segment == 1 && name[0] == '.')) {
-			p += p < end;
-			continue;
-		}
-		/* RFC 8615 gives this one dot name a public meaning; certificates depend on it. */
-		if (name[0] == '.' && !(at == 1 && segment == sizeof well_known - 1 &&
-					!memcmp(name, well_known, (size_t)segment)))
+		if (is_dots_in_disguise(name, segment))
 			return 404;
+		if (before == SEPARATOR_ENCODED || after == SEPARATOR_ENCODED) {
+			/* Who takes the slash for one and who does not would go different ways. */
+			if (is_dots(name, segment))
+				return 404;
+			status = PATH_NO_FILE;
+		}
+		if (is_dots(name, segment)) {
+			if (segment == 2 && climb(out, &at) < 0)
+				return 400;
+			continue;
+		}
+		if (segment == 0)
+			continue;
+		if (is_hidden(name, segment, at == 1))
+			status = PATH_NO_FILE;
 		at += (size_t)segment;
-		if (p == end)
+		if (after == SEPARATOR_NONE)
 			break;
 		if (at == size - 1)
 			return 404;
 		out[at++] = '/';
-		p++;
 	}
 	out[at] = '\0';
 	*len_r = at;
-	return 0;
+	return status;
 }
 
 size_t path_encode(const char *path, size_t len, char *out)

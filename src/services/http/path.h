@@ -13,11 +13,16 @@
 /* True when path_clean would give back the very same bytes: then they can be used as they are. */
 bool path_is_clean(const char *path, size_t len);
 
+/* What path_clean says of a path that no file has. */
+enum { PATH_NO_FILE = 1 };
+
 /*
  * Decodes and normalises. path begins with "/" or is empty ("/" is meant). out has room for `size`
- * bytes with the terminating NUL; *len_r is without it. 0, or the status to be answered: 400 for an
- * invalid encoding, an encoded NUL or a path that climbs above the root; 404 for a dot file, an
- * encoded slash or a path that is too long to exist.
+ * bytes with the terminating NUL; *len_r is without it. 0, PATH_NO_FILE for a dot file or one with
+ * an encoded slash (RFC 3986 section 2.2: data, not a separator; in out it is a slash, as checks in
+ * front of us may have it): an application may know it. Or the status to be answered: 400 for an
+ * invalid encoding, an encoded NUL or a path that climbs above the root; 404 for one that is too
+ * long to exist, or has a dot segment beside an encoded slash or with a parameter ("..;").
  */
 int path_clean(const char *path, size_t len, char *out, size_t size, size_t *len_r);
 

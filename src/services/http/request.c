@@ -105,16 +105,7 @@ void request_init(struct request *request)
 /* The byte at which a line stopped making sense. */
 static enum request_state bad_byte(struct request *request, char byte, const char *otherwise)
 {
-	switch (byte) {
-	case '\n':
-		return request_bad(request, 400, "LF without CR");
-	case '\r':
-		return request_bad(request, 400, "CR within a line");
-	case '\0':
-		return request_bad(request, 400, "NUL byte");
-	default:
-		return request_bad(request, 400, otherwise);
-	}
+	return request_bad(request, 400, octet_fault(byte, otherwise));
 }
 
 /* http://host:port/path, path_end being where the query begins (RFC 9112 section 3.2.2). */
@@ -292,6 +283,8 @@ static enum request_state bad_name(struct request *request, const char *start, c
 {
 	if (*p == ':')
 		return request_bad(request, 400, "empty field name");
+	if (p > start && (*p == '\r' || *p == '\n'))
+		return request_bad(request, 400, "line without a colon");
 	if (!octet_is_blank(*p))
 		return bad_byte(request, *p, "invalid field name");
 	if (p > start)

@@ -8,6 +8,8 @@
 #ifndef SERVICES_HTTP_REQUEST_H
 #define SERVICES_HTTP_REQUEST_H
 
+#include "services/http/slice.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,15 +20,6 @@ enum {
 	/* More field lines are answered with 431. Browsers behind proxies send some thirty. */
 	REQUEST_FIELDS_MAX = 128
 };
-
-struct slice {
-	uint32_t at, len;
-};
-
-static inline struct slice slice_of(const char *data, const char *from, const char *to)
-{
-	return (struct slice){ (uint32_t)(from - data), (uint32_t)(to - from) };
-}
 
 enum request_state {
 	REQUEST_MORE = 0, /* not complete: call again when more bytes have come */

@@ -37,6 +37,7 @@ static const char *connection_field(enum response_end end)
 		[RESPONSE_KEEP] = "",
 		[RESPONSE_KEEP_ALIVE] = "Connection: keep-alive\r\n",
 		[RESPONSE_CLOSE] = "Connection: close\r\n",
+		[RESPONSE_UPGRADE] = "Connection: upgrade\r\n",
 	};
 
 	return field[end];
@@ -47,12 +48,17 @@ static unsigned end_flags(enum response_end end)
 	return end == RESPONSE_CLOSE ? MU_MORE : 0;
 }
 
+static inline void set_first_byte(struct response *response)
+{
+	if (response->timed)
+		response->first_byte = nanoseconds_now(CLOCK_MONOTONIC);
+}
+
 static inline void begin(struct response *response, int status)
 {
 	response->status = status;
 	response->bytes = 0;
-	if (response->timed)
-		response->first_byte = nanoseconds_now(CLOCK_MONOTONIC);
+	set_first_byte(response);
 }
 
 static inline void set_date(const struct response *response, struct file *file)
@@ -142,16 +148,25 @@ static int send_rest(const struct response *response, const struct file *file, s
 	return write_pieces(response, head, file->head_len - sent, content, content_len, flags);
 }
 
-/* Head and content as they stand in memory, behind them the content of a descriptor. */
+/*
+ * Head and content as they stand in memory, behind them the content of a descriptor. What is done
+ * with the first send, as nearly all is, costs no look at the clock.
+ */
 static int send_ready(struct response *response, struct file *file, size_t content_len,
 		      bool from_fd)
 {
 	size_t len = file->head_len + content_len;
 	unsigned flags = from_fd ? MU_MORE : 0;
-	ssize_t n = mu_try_write(response->conn, file->head, len, flags);
+	ssize_t n;
 
+	response->status = 200;
+	response->bytes = 0;
+	response->first_byte = 0;
+	n = mu_try_write(response->conn, file->head, len, flags);
 	if (n < 0 && errno != EAGAIN)
 		return -1;
+	if (n != (ssize_t)len || from_fd)
+		set_first_byte(response);
 	if (n < 0)
 		n = 0;
 	if ((size_t)n > file->head_len)
@@ -169,10 +184,10 @@ static int send_whole(struct response *response, struct file *file)
 	int64_t len = response->without_content ? 0 : file->size;
 	struct made made;
 
-	begin(response, 200);
 	if (response->end == RESPONSE_KEEP)
 		return send_ready(response, file, file->fd < 0 ? (size_t)len : 0,
 				  len && file->fd >= 0);
+	begin(response, 200);
 	make_of_file(response, file, "", 0, &made);
 	return send_made(response, &made, file, 0, len);
 }
@@ -399,6 +414,37 @@ int response_status(struct response *response, int status, const char *fields)
 		return response_content(response, status, "", fields, NULL, 0);
 	return response_content(response, status, "text/html; charset=utf-8", fields, page,
 				make_page(status, page));
+}
+
+size_t response_own_lines(const struct response *response, bool date, bool server, char *out)
+{
+	char *p = out;
+
+	if (!date) {
+		p = mempcpy(p, "Date: ", 6);
+		p = mempcpy(p, response->date, DATE_LEN);
+		p = mempcpy(p, "\r\n", 2);
+	}
+	if (!server)
+		p = stpcpy(p, response->server);
+	p = stpcpy(p, response->fields);
+	p = stpcpy(p, connection_field(response->end));
+	p = mempcpy(p, "\r\n", 2);
+	return (size_t)(p - out);
+}
+
+void response_begin(struct response *response, int status)
+{
+	begin(response, status);
+}
+
+int response_write(struct response *response, const struct iovec *piece, int n, bool more,
+		   bool last)
+{
+	return mu_writev(response->conn, piece, n,
+			 more   ? MU_MORE
+			 : last ? end_flags(response->end)
+				: 0);
 }
 
 void response_last_words(struct response *response, int status)

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 struct file;
 
@@ -22,7 +23,8 @@ struct file;
 enum response_end {
 	RESPONSE_KEEP = 0,   /* HTTP/1.1: nothing needs to be said */
 	RESPONSE_KEEP_ALIVE, /* HTTP/1.0: "Connection: keep-alive" */
-	RESPONSE_CLOSE       /* "Connection: close", and the end follows at once */
+	RESPONSE_CLOSE,      /* "Connection: close", and the end follows at once */
+	RESPONSE_UPGRADE     /* "Connection: upgrade": from now on it is another protocol's */
 };
 
 /* How to answer one request, and what was answered. */
@@ -44,7 +46,11 @@ struct response {
 	/* Set by each of the calls, for the access log. */
 	int status;
 	int64_t bytes; /* of content that went out; of a response that failed: at least so many */
-	int64_t first_byte; /* when it was ready to be sent: nanoseconds, CLOCK_MONOTONIC */
+	/*
+	 * If timed: when it was ready to be sent, or the first of it had been; nanoseconds,
+	 * CLOCK_MONOTONIC. 0: all of it was sent at once, just now.
+	 */
+	int64_t first_byte;
 };
 
 /*
@@ -80,6 +86,22 @@ int response_text(struct response *response, int status, const char *fields, con
  */
 int response_content(struct response *response, int status, const char *type, const char *fields,
 		     const char *content, size_t len);
+/*
+ * For a response whose head somebody else has made, a server behind us: the lines that are ours to add, from Date
+ * to the empty line. date, server: there is such a line already. Writes at most RESPONSE_OWN_MAX bytes and
+ * those of response->fields; how many.
+ */
+enum { RESPONSE_OWN_MAX = 256 };
+size_t response_own_lines(const struct response *response, bool date, bool server, char *out);
+/*
+ * Such a response is about to be written; then it is, by one or more calls, with pieces (at most 8) of its head and
+ * content. more: something follows at once. last: nothing does. The caller counts the bytes of content. response_write
+ * may yield: 0 or -1.
+ */
+void response_begin(struct response *response, int status);
+int response_write(struct response *response, const struct iovec *piece, int n, bool more,
+		   bool last);
+
 /* As response_status without ever waiting: for the client whose time limit ran out. */
 void response_last_words(struct response *response, int status);
 

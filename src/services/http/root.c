@@ -21,10 +21,10 @@
 enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
 
 #if defined(HAVE_LINUX_OPENAT2_H) && defined(SYS_openat2)
-static int open_beneath(int folder, const char *name)
+static int open_beneath(int folder, const char *name, int flags)
 {
 	struct open_how how = {
-		.flags = OPEN_FLAGS,
+		.flags = (uint64_t)flags,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
 	int fd;
@@ -38,10 +38,11 @@ static int open_beneath(int folder, const char *name)
 	return fd;
 }
 #else
-static int open_beneath(int folder, const char *name)
+static int open_beneath(int folder, const char *name, int flags)
 {
 	(void)folder;
 	(void)name;
+	(void)flags;
 	errno = ENOSYS;
 	return -1;
 }
@@ -74,7 +75,7 @@ int root_open(struct root *root, const char *path, bool follow_links)
 	if (follow_links)
 		return 0;
 	/* ENOSYS: before Linux 5.6, or RestrictSUIDSGID= of systemd. EPERM: a container's seccomp filter. */
-	fd = open_beneath(root->fd, ".");
+	fd = open_beneath(root->fd, ".", OPEN_FLAGS);
 	if (fd >= 0)
 		close(fd);
 	else
@@ -115,13 +116,31 @@ bool root_refresh(struct root *root, int64_t now)
 	return true;
 }
 
-int root_open_file(const struct root *root, const char *name)
+static int open_name(const struct root *root, const char *name, int flags)
 {
 	if (root->is_open)
-		return openat(root->fd, *name ? name : ".", OPEN_FLAGS);
+		return openat(root->fd, *name ? name : ".", flags);
 	if (root->by_hand)
-		return walk_beneath(root->fd, name, OPEN_FLAGS);
-	return open_beneath(root->fd, *name ? name : ".");
+		return walk_beneath(root->fd, name, flags);
+	return open_beneath(root->fd, *name ? name : ".", flags);
+}
+
+int root_open_file(const struct root *root, const char *name)
+{
+	return open_name(root, name, OPEN_FLAGS);
+}
+
+int root_look(const struct root *root, const char *name, struct stat *st_r)
+{
+	int fd = open_name(root, name, O_PATH | O_CLOEXEC), result, saved;
+
+	if (fd < 0)
+		return -1;
+	result = fstat(fd, st_r);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return result;
 }
 
 int root_stat(const struct root *root, const char *name, struct stat *st)

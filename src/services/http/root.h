@@ -41,6 +41,11 @@ bool root_refresh(struct root *root, int64_t now);
  * Descriptor, or -1 with errno: EXDEV for a link that leads out.
  */
 int root_open_file(const struct root *root, const char *name);
+/*
+ * What the name stands for, below the folder as root_open_file has it, whether we may read it or not: for who names
+ * it to somebody else. 0, or -1 with errno.
+ */
+int root_look(const struct root *root, const char *name, struct stat *st_r);
 /* What the name stands for now. Good for comparing with what was opened, for nothing else. */
 int root_stat(const struct root *root, const char *name, struct stat *st);
 

@@ -120,7 +120,8 @@ const struct host *rules_host(const struct rules *rules, const char *name, size_
 	return found ? found : &rules->site;
 }
 
-static int add_hosts(struct rules *rules, const struct mu_blocks *blocks)
+static int add_hosts(struct rules *rules, const struct mu_blocks *blocks,
+		     const struct mu_blocks *upstreams)
 {
 	size_t names = blocks->n;
 
@@ -143,7 +144,7 @@ static int add_hosts(struct rules *rules, const struct mu_blocks *blocks)
 		add_name(rules, blocks->label[rules->hosts++], host);
 		for (size_t i = 0; i < conf->alias.n; i++)
 			add_name(rules, conf->alias.word[i], host);
-		if (scope_init(&host->scope, &conf->rules, &conf->location) < 0)
+		if (scope_init(&host->scope, &conf->rules, &conf->location, upstreams) < 0)
 			return -1;
 	}
 	return 0;
@@ -231,6 +232,27 @@ void rules_settle(struct rules *rules)
 				root_settle(&root->root[follow]);
 }
 
+/* ----------------------------------------------------------------------------------- gateways ---- */
+
+static int visit_gateways(const struct scope *scope,
+			  int (*visit)(struct gateway *gateway, void *arg), void *arg)
+{
+	for (size_t i = 0; i < scope->n; i++)
+		if (scope->location[i].gateway && visit(scope->location[i].gateway, arg) < 0)
+			return -1;
+	return 0;
+}
+
+int rules_gateways(struct rules *rules, int (*visit)(struct gateway *gateway, void *arg), void *arg)
+{
+	if (visit_gateways(&rules->site.scope, visit, arg) < 0)
+		return -1;
+	for (size_t i = 0; i < rules->hosts; i++)
+		if (visit_gateways(&rules->host[i].scope, visit, arg) < 0)
+			return -1;
+	return 0;
+}
+
 static void free_roots(struct rules *rules)
 {
 	while (rules->roots) {
@@ -256,8 +278,9 @@ static struct rules *build(const struct site_conf *conf)
 {
 	struct rules *rules = calloc(1, sizeof *rules);
 
-	if (rules && scope_init(&rules->site.scope, &conf->rules, &conf->location) == 0 &&
-	    add_hosts(rules, &conf->host) == 0)
+	if (rules &&
+	    scope_init(&rules->site.scope, &conf->rules, &conf->location, &conf->upstream) == 0 &&
+	    add_hosts(rules, &conf->host, &conf->upstream) == 0)
 		return rules;
 	rules_free(rules);
 	return NULL;

@@ -15,8 +15,9 @@
 
 #include <stddef.h>
 
-struct rules;
+struct gateway;
 struct host;
+struct rules;
 
 /*
  * For `prepare`: opens all roots. conf is borrowed, and was checked. NULL when it cannot (logged).
@@ -25,6 +26,10 @@ struct host;
 struct rules *rules_new(const struct site_conf *conf, struct mu_worker *worker);
 void rules_settle(struct rules *rules);
 void rules_free(struct rules *rules);
+
+/* For `prepare`: visit is called for each gateway, until it says -1. What it said last. */
+int rules_gateways(struct rules *rules, int (*visit)(struct gateway *gateway, void *arg),
+		   void *arg);
 
 /*
  * For conf_check, once all else is right: an error where more comes together than SETTINGS_LAYERS

@@ -91,6 +91,7 @@ static void layer_cleanup(struct layer *layer)
 	for (size_t i = 0; i < layer->headers; i++)
 		free(layer->header[i].line);
 	free(layer->header);
+	gateway_free(layer->gateway);
 	access_free(layer->access);
 }
 
@@ -127,7 +128,8 @@ static int compare_length(const void *a, const void *b)
 	return *one < *other ? -1 : *one > *other;
 }
 
-static int add_locations(struct scope *scope, const struct mu_blocks *locations)
+static int add_locations(struct scope *scope, const struct mu_blocks *locations,
+			 const struct mu_blocks *upstreams)
 {
 	scope->buckets = 1;
 	while (scope->buckets < 2 * locations->n)
@@ -144,7 +146,8 @@ static int add_locations(struct scope *scope, const struct mu_blocks *locations)
 		layer->label = locations->label[scope->n];
 		layer->kind = layer_parse(layer->label, &layer->text, &layer->len);
 		layer->strip = conf->strip_prefix;
-		if (layer_init(layer, &conf->rules) < 0) {
+		if (layer_init(layer, &conf->rules) < 0 ||
+		    gateway_new(&conf->gateway, upstreams, &layer->gateway) < 0) {
 			scope->n++;
 			return -1;
 		}
@@ -155,12 +158,12 @@ static int add_locations(struct scope *scope, const struct mu_blocks *locations)
 }
 
 int scope_init(struct scope *scope, const struct rules_conf *conf,
-	       const struct mu_blocks *locations)
+	       const struct mu_blocks *locations, const struct mu_blocks *upstreams)
 {
 	memset(scope, 0, sizeof *scope);
 	if (layer_init(&scope->base, conf) < 0)
 		return -1;
-	return locations->n ? add_locations(scope, locations) : 0;
+	return locations->n ? add_locations(scope, locations, upstreams) : 0;
 }
 
 void scope_cleanup(struct scope *scope)

@@ -53,6 +53,7 @@ struct layer {
 	int64_t expires;
 	struct header *header;
 	size_t headers;
+	struct gateway *gateway; /* NULL: none */
 };
 
 struct scope {
@@ -69,11 +70,11 @@ struct scope {
 enum layer_kind layer_parse(const char *label, const char **text_r, size_t *len_r);
 
 /*
- * conf and locations are borrowed. 0 or -1 with ENOMEM; the scope is to be cleaned up in both
+ * All is borrowed; upstreams: those of the handler. 0 or -1 with ENOMEM; the scope is to be cleaned up in both
  * cases.
  */
 int scope_init(struct scope *scope, const struct rules_conf *conf,
-	       const struct mu_blocks *locations);
+	       const struct mu_blocks *locations, const struct mu_blocks *upstreams);
 void scope_cleanup(struct scope *scope);
 
 /*

@@ -82,11 +82,12 @@ static void merge_answer(struct settings *settings, const struct layer *layer)
 {
 	bool looks = layer->conf->root || layer->conf->try.n;
 
-	if (!layer->redirect.target && !layer->answer && !looks)
+	if (!layer->redirect.target && !layer->answer && !layer->gateway && !looks)
 		return;
 	settings->redirect = layer->redirect.target ? &layer->redirect : NULL;
 	settings->answer = layer->answer;
 	settings->answer_text = layer->answer_text;
+	settings->gateway = layer->gateway;
 }
 
 static void merge_layer(struct settings *settings, const struct layer *layer,
@@ -151,6 +152,16 @@ static bool is_replaced(const struct settings *settings, int after, const struct
 			    strcasecmp(other->name, header->name) == 0)
 				return true;
 		}
+	return false;
+}
+
+bool settings_have_fields(const struct settings *settings)
+{
+	if (settings->nosniff || settings->expires != EXPIRES_NONE)
+		return true;
+	for (int i = 0; i < settings->layers; i++)
+		if (settings->layer[i]->headers)
+			return true;
 	return false;
 }
 

@@ -9,8 +9,8 @@
  *
  * Of most directives the last one said counts. `header` and `error-page` add up: a block's lines of
  * a name, or of a status, replace all earlier ones of it. `allow` and `deny` of a block replace
- * both of the blocks around. `redirect`, `answer`, and `root` or `try` (look for a file) exclude
- * one another: the last one said.
+ * both of the blocks around. `redirect`, `answer`, a gateway (`proxy`, `fastcgi`, ...), and `root` or `try` (look
+ * for a file) exclude one another: the last one said. A gateway counts where its own block has a root for it too.
  *
  * A prefix matches whole segments: `/static` and `/static/` both match /static, /static/ and
  * /static/x, not /statics.
@@ -51,6 +51,7 @@ struct settings {
 	const struct redirect *redirect; /* NULL: none */
 	int answer;                      /* status to answer with, in place of a file; 0: none */
 	const char *answer_text;         /* its content; NULL: the page of the status */
+	const struct gateway *gateway;   /* who answers in place of a file; NULL: nobody */
 	const char *charset;             /* of text; NULL: none is said */
 	bool listing, precompressed, nosniff, log;
 	int64_t expires;   /* seconds; 0: Cache-Control: no-cache; EXPIRES_NONE */
@@ -67,6 +68,9 @@ struct settings {
  * the length.
  */
 size_t settings_headers(const struct settings *settings, bool error, char *out, size_t size);
+/* False: they add no field to any response. */
+bool settings_have_fields(const struct settings *settings);
+
 /* The path of the page for a status, NULL where there is none. */
 const char *settings_error_page(const struct settings *settings, int status);
 

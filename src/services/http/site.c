@@ -2,6 +2,9 @@
 /* From requests to files; see site.h. */
 #include "services/http/site.h"
 
+#include "services/http/gateway/group.h"
+#include "services/http/gateway/spool.h"
+#include "services/http/look.h"
 #include "services/http/path.h"
 
 #include <errno.h>
@@ -14,6 +17,8 @@
 enum {
 	FDS_SPARE = 64, /* for all that is neither a connection nor in the cache */
 	FDS_MIN = 4,
+	/* Of a client behind a gateway: its own, the server's or those of a program, its content. */
+	FDS_GATEWAY = 3,
 	WARNING_PAUSE = 60 /* seconds between two warnings of a missing error page */
 };
 
@@ -28,9 +33,10 @@ static size_t fds_open(void)
 }
 
 /* How many the cache may hold without taking any from the connections; the roots are open already. */
-static size_t fds_max(struct mu_worker *worker, size_t entries)
+static size_t fds_max(const struct site *site, size_t entries)
 {
-	size_t taken = (size_t)mu_worker_connections(worker) + fds_open() + FDS_SPARE;
+	size_t each = site->has_gateways ? FDS_GATEWAY : 1;
+	size_t taken = each * (size_t)mu_worker_connections(site->worker) + fds_open() + FDS_SPARE;
 	size_t left = FDS_MIN;
 	struct rlimit limit;
 
@@ -55,7 +61,34 @@ static int open_log(struct site *site)
 	site->log = access_log_new(site->worker, fd, (enum access_format)conf->access_log_format);
 	if (!site->log)
 		mu_worker_log(site->worker, MU_ERR, "no memory for the access log");
+	site->timed = conf->access_log_format == ACCESS_JSON;
 	return site->log ? 0 : -1;
+}
+
+/* What a gateway needs: servers, and where content that comes in chunks is kept for all but `proxy`. */
+static int open_gateway(struct gateway *gateway, void *arg)
+{
+	struct site *site = arg;
+
+	site->has_gateways = true;
+	if (gateway->kind != GATEWAY_PROXY && !site->spool) {
+		site->spool = spool_new(site->worker);
+		if (!site->spool)
+			return -1;
+	}
+	if (gateway->kind == GATEWAY_CGI)
+		return 0;
+	gateway->group = groups_get(site->groups, gateway);
+	return gateway->group ? 0 : -1;
+}
+
+static int open_gateways(struct site *site)
+{
+	site->groups = groups_new(site->worker);
+	if (site->groups && rules_gateways(site->rules, open_gateway, site) == 0)
+		return 0;
+	mu_worker_log(site->worker, MU_ERR, "no memory for gateways");
+	return -1;
 }
 
 static int open_parts(struct site *site)
@@ -63,7 +96,7 @@ static int open_parts(struct site *site)
 	const struct site_conf *conf = site->conf;
 
 	site->rules = rules_new(conf, site->worker);
-	if (!site->rules)
+	if (!site->rules || open_gateways(site) < 0)
 		return -1;
 	site->mime = mime_new(conf->mime_types);
 	if (!site->mime) {
@@ -75,7 +108,7 @@ static int open_parts(struct site *site)
 			      "cannot read %s: %s; the built-in media types are used",
 			      conf->mime_types, strerror(errno));
 	if (cache_init(&site->cache, (size_t)conf->cache.entries, (size_t)conf->cache.memory,
-		       fds_max(site->worker, (size_t)conf->cache.entries)) < 0) {
+		       fds_max(site, (size_t)conf->cache.entries)) < 0) {
 		mu_worker_log(site->worker, MU_ERR, "no memory for the file cache");
 		return -1;
 	}
@@ -113,6 +146,8 @@ void site_free(struct site *site)
 	access_log_free(site->log);
 	cache_cleanup(&site->cache);
 	mime_free(site->mime);
+	groups_free(site->groups);
+	spool_free(site->spool);
 	rules_free(site->rules);
 	free(site);
 }
@@ -125,203 +160,6 @@ void site_turn(struct site *site)
 		return;
 	site->now = now;
 	date_format(now, site->date);
-}
-
-/* ----------------------------------------------------------------------------- opening files ---- */
-
-/*
- * A site that was moved without its rights looks like this, so it is said; but clients decide how
- * often.
- */
-static void warn_of_denial(struct site *site, const struct root *root, int error)
-{
-	if (site->denied == site->now)
-		return;
-	site->denied = site->now;
-	mu_worker_log(site->worker, MU_WARNING, "cannot open %s/%s: %s", root->path, site->name,
-		      error == EXDEV ? "a symbolic link leads out of the root, and "
-				       "`follow-symlinks` does not allow that"
-				     : strerror(error));
-}
-
-/* For site->name, which could not be opened below root. */
-static int status_of(struct site *site, const struct root *root, int error)
-{
-	const char *name = site->name;
-
-	switch (error) {
-	case ENOENT:
-	case ENOTDIR:
-	case ENAMETOOLONG:
-		return 404;
-	case EISDIR:
-		return 301;
-	case EACCES:
-	case EPERM:
-	case ELOOP:
-	case EXDEV:
-		warn_of_denial(site, root, error);
-		return 403;
-	case ENXIO:
-	case ENODEV:
-		return 403;
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
-		mu_worker_log(site->worker, MU_ERR, "cannot open /%s: %s", name, strerror(error));
-		return 503;
-	default:
-		mu_worker_log(site->worker, MU_ERR, "cannot open /%s: %s", name, strerror(error));
-		return 500;
-	}
-}
-
-static bool admits(const struct mu_conn *conn, const struct access *access)
-{
-	struct sockaddr_storage peer;
-
-	if (!access)
-		return true;
-	mu_peer_address(conn, &peer);
-	return access_admits(access, &peer);
-}
-
-/* What is looked for below a root: the path of a request, or one that stands in for it. */
-struct look {
-	const struct mu_conn *conn; /* who asks; NULL: it does not matter who */
-	const struct host *host;
-	const struct settings *settings;
-	const char *path;
-	size_t len;
-};
-
-/*
- * Under what a file is kept, beside its path. A request is given the file that is kept for its host
- * and path before anything else is looked at; where that path leads elsewhere by what is said of
- * it, and only a `try` or an error led to its file, the file is kept under the place behind the
- * host's, which is no host.
- */
-static const void *key_of(const struct look *look)
-{
-	const struct settings *settings = look->settings;
-	bool leads_here = !settings->redirect && !settings->answer &&
-			  (!settings->try || strcmp(settings->try->word[0], "{path}") == 0);
-
-	return (const char *)look->host + !leads_here;
-}
-
-/* Opens site->name, and gives up a cached descriptor if that is what is missing. 0 or a status. */
-static int open_name(struct site *site, const struct settings *settings, const struct look *key,
-		     bool is_first, struct file **file_r)
-{
-	for (;;) {
-		if (file_open(file_r, settings, &site->file, site->name, key_of(key), key->path,
-			      key->len, site->now) == 0) {
-			(*file_r)->is_first = is_first;
-			cache_add(&site->cache, *file_r);
-			return 0;
-		}
-		if (errno != EMFILE || !cache_release_fd(&site->cache))
-			return status_of(site, settings->root, errno);
-	}
-}
-
-/*
- * Puts the name for look's path into site->name, with more behind it. False: it is too long to
- * exist.
- */
-static bool set_name(struct site *site, const struct look *look, const char *more)
-{
-	size_t len, more_len = strlen(more);
-	const char *name = settings_name(look->settings, look->path, look->len, &len);
-
-	if (len + more_len >= sizeof site->name)
-		return false;
-	memcpy(site->name, name, len);
-	memcpy(site->name + len, more, more_len + 1);
-	return true;
-}
-
-/* A folder without an index: there it is to be listed, or it is not. */
-static int open_folder(struct site *site, const struct look *look)
-{
-	int fd;
-
-	if (!set_name(site, look, ""))
-		return 404;
-	fd = root_open_file(look->settings->root, site->name);
-	if (fd < 0)
-		return status_of(site, look->settings->root, errno);
-	close(fd);
-	return look->settings->listing ? 0 : 403;
-}
-
-/* A file whose settings are not those that were looked at so far. 0 or a status. */
-static int open_file(struct site *site, const struct look *look, struct file **file_r)
-{
-	*file_r = cache_find(&site->cache, key_of(look), look->path, look->len, site->now);
-	if (*file_r)
-		return 0;
-	if (!look->settings->root)
-		return 404;
-	return set_name(site, look, "") ? open_name(site, look->settings, look, true, file_r) : 404;
-}
-
-/*
- * An index file is sent as what is said of its own path has it. It is kept as the folder's; but
- * where not the same clients may have it as the folder, it is asked each time who they are.
- */
-static int open_index_file(struct site *site, const struct look *folder, size_t turn,
-			   struct file **file_r)
-{
-	const char *name = folder->settings->index->word[turn];
-	size_t name_len = strlen(name);
-	struct settings settings;
-	struct look look = { folder->conn, folder->host, &settings, site->index,
-			     folder->len + name_len };
-	int status;
-
-	if (look.len >= sizeof site->index)
-		return 404;
-	memcpy(site->index, folder->path, folder->len);
-	memcpy(site->index + folder->len, name, name_len + 1);
-	rules_settings(site->rules, look.host, look.path, look.len, &settings);
-	if (settings.access == folder->settings->access) {
-		if (!settings.root || !set_name(site, &look, ""))
-			return 404;
-		return open_name(site, &settings, folder, turn == 0, file_r);
-	}
-	status = open_file(site, &look, file_r);
-	if (status == 0 && look.conn && !admits(look.conn, settings.access)) {
-		file_unref(*file_r);
-		*file_r = NULL;
-		return 403;
-	}
-	return status;
-}
-
-/* A path that ends with a slash: the first index file that is there. */
-static int open_index(struct site *site, const struct look *look, struct file **file_r)
-{
-	for (size_t i = 0; i < look->settings->index->n; i++) {
-		int status = open_index_file(site, look, i, file_r);
-
-		/* A folder of that name is no index. */
-		if (status != 404 && status != 301)
-			return status;
-	}
-	return open_folder(site, look);
-}
-
-/* 0 with a file, or without one: site->name is a folder to be listed. Else a status. */
-static int open_look(struct site *site, const struct look *look, struct file **file_r)
-{
-	if (look->path[look->len - 1] != '/')
-		return open_file(site, look, file_r);
-	*file_r = cache_find(&site->cache, key_of(look), look->path, look->len, site->now);
-	if (*file_r)
-		return 0;
-	return look->settings->root ? open_index(site, look, file_r) : 404;
 }
 
 /* ------------------------------------------------------------------------------- what is said ---- */
@@ -355,40 +193,67 @@ static bool is_folder_of(const struct found *found, const struct look *look)
 	       !memcmp(look->path, found->path, found->len);
 }
 
+static bool is_for_files(const struct request *request)
+{
+	return request->method == METHOD_GET || request->method == METHOD_HEAD;
+}
+
+/* What was found is not what the client asked for by its path. */
+static void find_instead(struct found *found, const struct look *look)
+{
+	found->path = look->path;
+	found->len = look->len;
+	if (look->settings != &found->settings)
+		found->settings = *look->settings;
+}
+
+/* What one path of `try` leads to; 0, a status, or SITE_GATEWAY. */
+static int open_candidate(struct site *site, struct look *look, struct found *found)
+{
+	if (look->settings->gateway) {
+		find_instead(found, look);
+		return SITE_GATEWAY;
+	}
+	return look_open(site, look, &found->file);
+}
+
 /*
  * One path of `try`; 404: the next one. What is said about that path holds for its file, which is
  * kept under it: but where it leads elsewhere by a `try` or `redirect` of its own, that is not
- * followed.
+ * followed. A gateway is: no file has to be there.
  */
-static int try_path(struct site *site, const struct mu_conn *conn, struct found *found,
+static int try_path(struct site *site, const struct look *asked, struct found *found,
 		    const struct template_values *values, const char *text)
 {
 	struct settings settings;
-	struct look look = { conn, found->host, &settings, site->candidate, 0 };
+	struct look look = { .conn = asked->conn,
+			     .host = asked->host,
+			     .settings = &settings,
+			     .path = site->candidate,
+			     .no_file = asked->no_file };
+	bool is_folder;
 	int status;
 
 	look.len = template_path(text, values, site->candidate, sizeof site->candidate);
 	if (!look.len)
 		return 404;
 	rules_settings(site->rules, found->host, look.path, look.len, &settings);
-	if (!admits(conn, settings.access))
+	if (!look_admits(look.conn, settings.access))
 		return 403;
-	status = open_look(site, &look, &found->file);
+	is_folder = is_folder_of(found, &look);
+	status = open_candidate(site, &look, found);
 	/* Relative links of a folder's page lead below it only if its path ends with a slash. */
-	if (status == 0 && is_folder_of(found, &look)) {
+	if (is_folder && !look.no_file && (status == 0 || status == SITE_GATEWAY)) {
 		file_unref(found->file);
 		found->file = NULL;
 		return 301;
 	}
-	if (status == 0 && !found->file) {
-		found->path = look.path;
-		found->len = look.len;
-		found->settings = settings;
-	}
+	if (status == SITE_GATEWAY || (status == 0 && !found->file))
+		find_instead(found, &look);
 	return status == 301 ? 404 : status;
 }
 
-static int open_try(struct site *site, const struct mu_conn *conn, const struct request *request,
+static int open_try(struct site *site, const struct look *asked, const struct request *request,
 		    const char *data, struct found *found)
 {
 	const struct mu_words *try = found->settings.try;
@@ -399,15 +264,10 @@ static int open_try(struct site *site, const struct mu_conn *conn, const struct 
 		const char *text = try->word[i];
 
 		if (text[0] == '=')
-			return atoi(text + 1);
-		status = try_path(site, conn, found, &values, text);
+			return asked->no_file ? 404 : atoi(text + 1);
+		status = try_path(site, asked, found, &values, text);
 	}
 	return status;
-}
-
-static bool is_for_files(const struct request *request)
-{
-	return request->method == METHOD_GET || request->method == METHOD_HEAD;
 }
 
 /* A folder's list is of a path that ends with a NUL, which the client's own bytes do not. */
@@ -422,25 +282,59 @@ static void keep_path(struct site *site, struct found *found)
 static int find_cleaned(struct site *site, const struct mu_conn *conn,
 			const struct request *request, const char *data, struct found *found)
 {
-	struct look look = { conn, found->host, &found->settings, found->path, found->len };
+	struct look look = { .conn = conn,
+			     .host = found->host,
+			     .settings = &found->settings,
+			     .path = found->path,
+			     .len = found->len,
+			     .no_file = !is_for_files(request) };
 	int status;
 
 	site_settle(site, found);
-	if (!admits(conn, found->settings.access))
+	if (!look_admits(conn, found->settings.access))
 		return 403;
 	if (found->settings.redirect)
 		return found->settings.redirect->status;
 	if (found->settings.answer)
 		return found->settings.answer;
-	if (!is_for_files(request))
+	if (found->settings.gateway)
+		return SITE_GATEWAY;
+	if (found->settings.try) {
+		status = open_try(site, &look, request, data, found);
+	} else {
+		status = look_open(site, &look, &found->file);
+		if (status == SITE_GATEWAY)
+			find_instead(found, &look);
+	}
+	if (status == 404 && look.no_file)
 		return 405;
-	if (found->settings.try)
-		status = open_try(site, conn, request, data, found);
-	else
-		status = open_look(site, &look, &found->file);
 	if (status == 0 && !found->file)
 		keep_path(site, found);
 	return status;
+}
+
+/* The path of a request, decoded; 0, PATH_NO_FILE or a status, see path_clean. */
+static int clean(struct site *site, struct found *found)
+{
+	int status;
+
+	if (path_is_clean(found->path, found->len))
+		return 0;
+	status = path_clean(found->path, found->len, site->path, sizeof site->path, &found->len);
+	found->path = site->path;
+	return status;
+}
+
+/* A path that no file has: another server may know it, for which it goes on as it was sent. */
+static int find_no_file(struct site *site, const struct mu_conn *conn, struct found *found)
+{
+	const struct gateway *gateway;
+
+	site_settle(site, found);
+	gateway = found->settings.gateway;
+	if (!gateway || gateway->kind != GATEWAY_PROXY)
+		return 404;
+	return look_admits(conn, found->settings.access) ? SITE_GATEWAY : 403;
 }
 
 int site_find(struct site *site, const struct mu_conn *conn, const struct request *request,
@@ -457,38 +351,42 @@ int site_find(struct site *site, const struct mu_conn *conn, const struct reques
 		found->file =
 			cache_find(&site->cache, found->host, found->path, found->len, site->now);
 	if (found->file) {
-		if (!found->file->access || admits(conn, found->file->access))
+		if (!found->file->access || look_admits(conn, found->file->access))
 			return 0;
 		file_unref(found->file);
 		found->file = NULL;
 		return 403;
 	}
-	if (!path_is_clean(found->path, found->len)) {
-		status = path_clean(found->path, found->len, site->path, sizeof site->path,
-				    &found->len);
-		found->path = site->path;
-		if (status) {
-			/* No path of ours: what is said of the whole site holds. */
-			found->path = "/";
-			found->len = 1;
-			site_settle(site, found);
-			return status == 400 ? -400 : status;
-		}
+	status = clean(site, found);
+	if (status == PATH_NO_FILE)
+		status = find_no_file(site, conn, found);
+	else if (!status)
+		return find_cleaned(site, conn, request, data, found);
+	if (status == 400 || status == 404) {
+		/* No path of ours: what is said of the whole site holds. */
+		found->path = "/";
+		found->len = 1;
+		found->settled = false;
+		site_settle(site, found);
 	}
-	return find_cleaned(site, conn, request, data, found);
+	return status == 400 ? -400 : status;
 }
 
 struct file *site_error_file(struct site *site, const struct found *found, int status)
 {
 	const char *path = settings_error_page(&found->settings, status);
 	struct settings settings;
-	struct look look = { NULL, found->host, &settings, path, path ? strlen(path) : 0 };
-	struct file *file;
+	struct look look = { .host = found->host,
+			     .settings = &settings,
+			     .path = path,
+			     .len = path ? strlen(path) : 0,
+			     .no_gateway = true };
+	struct file *file = NULL;
 
 	if (!path)
 		return NULL;
 	rules_settings(site->rules, found->host, path, look.len, &settings);
-	status = open_look(site, &look, &file);
+	status = look_open(site, &look, &file);
 	if (status == 0 && file)
 		return file;
 	/* Clients decide how often this happens. */

@@ -29,8 +29,13 @@ struct site {
 	struct file_options file;
 	struct cache cache;
 	struct access_log *log; /* NULL: none */
+	bool timed;             /* it tells how long a request took */
 	int64_t now;            /* the second that date shows */
 	int64_t warned;         /* the second of the last warning of an error page */
+	struct groups *groups;  /* of servers behind gateways */
+	bool has_gateways;
+	struct spool
+		*spool;  /* for content that they cannot take as it comes; NULL: none needs it */
 	int64_t denied;  /* the second of the last warning of a file that may not be opened */
 	bool is_listing; /* a listing was made in this turn of the worker */
 	char date[DATE_LEN];
@@ -40,6 +45,9 @@ struct site {
 	char index[PATH_MAX];     /* that of an index file */
 	char name[PATH_MAX];      /* below the root */
 };
+
+/* What site_find says of a path that leads to a gateway: no status. */
+enum { SITE_GATEWAY = 1000 };
 
 /* What a request leads to, and the settings that hold for it. */
 struct found {
@@ -64,7 +72,8 @@ void site_turn(struct site *site);
  * without one with the list of the folder that site->name is now. Else a status. 3xx:
  * found->settings.redirect says where to; without one it is 301 to the same path with a slash
  * behind it. -400: the path means nothing. Only GET and HEAD lead to files: 405 for the others
- * where nothing else is said.
+ * where nothing else is said. SITE_GATEWAY: found->settings.gateway answers, found->path being what
+ * it is asked for: the path of the request, of a `try`, or of an index file.
  */
 int site_find(struct site *site, const struct mu_conn *conn, const struct request *request,
 	      const char *data, struct found *found);

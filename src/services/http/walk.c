@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LINKS_MAX = 40 /* as the kernel has it */ };
@@ -82,6 +83,14 @@ static void follow(struct walk *walk, int folder, const char *segment)
 		replace(walk, walk->at, target, (size_t)len);
 }
 
+/* O_PATH opens the link itself. */
+static bool is_link(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 /* The next segment below folder; -1: errno, or a path to be walked anew. */
 static int step(struct walk *walk, int folder, bool *last_r)
 {
@@ -105,6 +114,11 @@ static int step(struct walk *walk, int folder, bool *last_r)
 	flags = *last_r ? walk->flags | (begin[walk->len] ? O_DIRECTORY : 0)
 			: O_PATH | O_DIRECTORY | O_CLOEXEC;
 	fd = openat(folder, walk->len ? segment : ".", flags | O_NOFOLLOW);
+	if (fd >= 0 && *last_r && (flags & O_PATH) && is_link(fd)) {
+		close(fd);
+		fd = -1;
+		errno = ELOOP;
+	}
 	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
 		follow(walk, folder, segment);
 	return fd;

@@ -48,6 +48,12 @@ def all_files_of_the_package_are_as_it_says():
 
 
 @test
+def debians_test_of_the_installed_service_passes():
+    """debian/tests/serves, for which autopkgtest wants such a guest."""
+    assert "as installed: served" in run("sh", HERE / "serves").stdout
+
+
+@test
 def an_upgrade_of_the_package_fails_no_request_and_keeps_a_changed_configuration():
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text("<!doctype html><title>musterd</title>\n" * 20)
