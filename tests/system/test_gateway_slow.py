@@ -10,12 +10,14 @@ import select
 import socket
 import threading
 
+from activation import activated
 from fake_upstream import Upstream, gateway, pss
 from harness import deadline, for_both_modes, has_sanitizers, main, test, wait_for
 from messages import Client, request_of
 
 LARGE = 10 << 20
 SLOW_CLIENTS = 50
+BUFFER = 65536
 # What a client on its way costs a worker at most: two buffers of 16 KiB, the touched part of two stacks, heads.
 KIB_A_CLIENT = 64
 
@@ -110,9 +112,13 @@ def memory_is_bounded_by_the_buffers(case):
             link.reply(b"stored", "Connection: close")
         else:
             link.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % LARGE + data)
-    upstream = Upstream(case, script, receive_buffer=65536)
-    text, port = gateway(case, upstream.address, workers=1, connections=2 * SLOW_CLIENTS)
-    server = case.server(text)
+    upstream = Upstream(case, script, receive_buffer=BUFFER)
+    # How much the kernel takes by itself is a setting of the machine: it may be all of it.
+    listener = with_small_buffers(socket.create_server(("127.0.0.1", 0), backlog=SLOW_CLIENTS))
+    case.defer(listener.close)
+    port = listener.getsockname()[1]
+    text, _ = gateway(case, upstream.address, workers=1, connections=2 * SLOW_CLIENTS, listen="systemd:web")
+    server = activated(case, text, [listener], "web")
     worker, = server.workers()
     with Client(port) as client:
         assert client.ask("/warm").content == b"warm"
@@ -144,10 +150,15 @@ def memory_is_bounded_by_the_buffers(case):
     assert server.workers() == [worker]
 
 
+def with_small_buffers(sock):
+    """What the kernel keeps for all connections has a limit too, and other tests need some of it."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    return sock
+
+
 def slow_client(port):
-    """With a small receive buffer: what the kernel keeps for all connections has a limit too, and other tests need some of it."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    sock = with_small_buffers(socket.socket())
     sock.settimeout(deadline(60))
     sock.connect(("127.0.0.1", port))
     return Client(port, sock=sock)

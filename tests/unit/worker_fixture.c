@@ -126,12 +126,12 @@ void worker_fixture_fork(struct worker_fixture *fixture)
 		fork_master(fixture, control, log);
 	else
 		fixture->pid = fork();
-	ck_assert_int_ge(fixture->pid, 0);
 	if (!fixture->pid) {
 		close(control[0]);
 		close(log[0]);
 		run_child(fixture, control[1], log[1]);
 	}
+	ck_assert_int_ge(fixture->pid, 0);
 	close(control[1]);
 	close(log[1]);
 	fixture->control = control[0];
