@@ -12,7 +12,7 @@ import signal
 import threading
 
 from fake_application import application
-from fake_upstream import entries
+from fake_upstream import Upstream, entries
 from harness import children, for_both_modes, is_alive, main, read_all, test, title, wait_for
 from messages import Client, request_of
 
@@ -156,7 +156,7 @@ def what_heads_come_to(case):
     program = Program(case, r"""case $PATH_INFO in
 /status) printf 'Status: 404 Not here\r\nContent-Type: text/plain\r\n\r\nx' ;;
 /elsewhere) printf 'Location: http://example.test/\n\n' ;;
-/path) printf 'Location: /other?q\n\n' ;;
+/path) printf 'Set-Cookie: a=b\nLocation: /other?q\n\n' ;;
 /moved) printf 'Status: 303\nLocation: /other\n\n' ;;
 /length) printf 'Content-Type: text/plain\nContent-Length: 1\n\nx' ;;
 /nothing) printf 'Status: 204\n\n' ;;
@@ -168,11 +168,107 @@ esac
             return (reply.status, reply.phrase, *(reply.value(name) for name in names))
         assert got("status", "status") == (404, "Not here", None)
         assert got("elsewhere", "location") == (302, "Found", "http://example.test/")
-        assert got("path", "location") == (302, "Found", "/other?q")
+        assert got("path", "location", "set-cookie") == (302, "Found", "/other?q", "a=b")
         assert got("moved", "location") == (303, "See Other", "/other")
         assert got("length", "content-length", "transfer-encoding") == (200, "OK", "1", None)
         assert got("nothing", "transfer-encoding") == (204, "No Content", None)
     assert len(entries(case, 6)) == 6
+
+
+LOCAL = r"""
+case $PATH_INFO in
+/file) printf 'Location: /file.txt\n\n' ;;
+/typed) printf 'Content-Type: text/html\nLocation: /file.txt\n\n'; echo ended >>log ;;
+/echo) printf 'Location: /cgi/env?a=b%%20c\n\n' ;;
+/env) printf 'Content-Type: text/plain\n\n'; env; cat ;;
+/missing) printf 'Location: /none\n\n' ;;
+/denied) printf 'Location: /denied/file.txt\n\n' ;;
+/moved) printf 'Location: /moved\n\n' ;;
+/above) printf 'Location: /../../etc/passwd\n\n' ;;
+/bad) printf 'Location: /%%zz\n\n' ;;
+/long) printf 'Location: /'; head -c 9000 /dev/zero | tr '\0' x; printf '\n\n' ;;
+/same) echo same >>log; printf 'Location: /cgi/same\n\n' ;;
+/down/*) n=${PATH_INFO##*/}; [ $n = 0 ] && n=file || n=down/$((n - 1)); printf "Location: /cgi/$n\n\n" ;;
+esac
+"""
+
+
+@for_both_modes
+def a_path_in_place_of_a_reply_is_followed_here(case):
+    """RFC 3875 section 6.2.2."""
+    case.write("file.txt", "a file\n")
+    case.write("denied/file.txt", "another\n")
+    program = Program(case, LOCAL, site=f"root {case.folder}\nlocation /denied/ {{ deny all }}\n"
+                                        "location /moved { redirect http://example.test/ }")
+    with Client(program.port) as client:
+        def got(path, *args, **options):
+            reply = client.ask("/cgi/" + path, *args, **options)
+            return reply.status, reply.content
+
+        for path in "file", "typed", "down/0", "down/8":
+            assert got(path) == (200, b"a file\n"), path
+        wait_for(lambda: (program.folder / "log").read_text() == "ended\n", "the end of the program")
+        reply = client.ask("/cgi/file", "HEAD")
+        assert (reply.status, reply.length(), reply.content) == (200, 7, b"")
+        reply = client.ask("/cgi/file", "GET", "Range: bytes=2-5")
+        assert (reply.status, reply.content) == (206, b"file")
+        # What is asked there is asked by the same client, in another way.
+        reply = client.ask("/cgi/echo", "POST", "Cookie: c=d", "Content-Type: a/b", "Content-Encoding: gzip", content=b"lost")
+        found = environment(reply)
+        assert (found["REQUEST_METHOD"], found["QUERY_STRING"], found["PATH_INFO"], found["HTTP_COOKIE"]) == \
+            ("GET", "a=b%20c", "/env", "c=d"), found
+        assert not {"CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_CONTENT_ENCODING"} & set(found), found
+        assert found["REQUEST_URI"] == "/cgi/env?a=b%20c" and found["REMOTE_ADDR"] == "127.0.0.1", found
+        reply = client.ask("/cgi/echo", "POST", chunks=[b"lost", b"too"])
+        assert environment(reply)["REQUEST_METHOD"] == "GET"
+        assert got("missing")[0] == 404
+        assert got("denied")[0] == 403
+        assert client.ask("/cgi/moved").value("location") == "http://example.test/"
+        before = program.server.log_size()
+        assert got("above")[0] == 502
+        program.log("where nothing can be: Location: /../../etc/passwd", before)
+        assert got("bad")[0] == 502
+        assert got("long")[0] == 502
+        assert got("down/9")[0] == 502
+        (program.folder / "log").write_text("")
+        before = program.server.log_size()
+        assert got("same")[0] == 502
+        program.log("on and on within the site: Location: /cgi/same", before)
+        assert (program.folder / "log").read_text() == 11 * "same\n"
+        # Several at once, and what stands behind them.
+        client.send(request_of("/cgi/file") + request_of("/cgi/echo", "POST", content=b"x" * 100) + request_of("/file.txt"))
+        assert client.read_reply().content == b"a file\n"
+        assert environment(client.read_reply())["PATH_INFO"] == "/env"
+        assert client.read_reply().content == b"a file\n"
+    # The log tells of what came.
+    logged = [(entry["method"], entry["target"]) for entry in entries(case, 19)]
+    assert logged[1] == ("GET", "/cgi/typed") and logged[6] == ("POST", "/cgi/echo"), logged
+    assert logged[-1] == ("GET", "/file.txt"), logged
+    program.wait_idle()
+
+
+@test
+def a_path_in_place_of_a_reply_before_the_content_has_come(case):
+    case.write("file.txt", "a file\n")
+    program = Program(case, LOCAL)
+    with Client(program.port) as client:
+        client.send(request_of("/cgi/file", "POST", "Content-Length: 1000000") + b"x" * 1000)
+        reply = client.read_reply()
+        assert (reply.status, reply.content, reply.value("connection")) == (200, b"a file\n", "close")
+
+
+@test
+def a_path_in_place_of_a_reply_may_lead_to_another_server(case):
+    def script(link):
+        while request := link.read_head():
+            link.reply(f"{request.method} {request.target} {request.value('x-own')}".encode())
+    upstream = Upstream(case, script)
+    program = Program(case, "printf 'Location: /app/it?x\\n\\n'\n",
+                      site=f"root {case.folder}\nlocation /app/ {{ proxy {upstream.address} }}")
+    with Client(program.port) as client:
+        for method in "GET", "PUT":
+            reply = client.ask("/cgi/", method, "X-Own: 1", content=b"some" if method == "PUT" else None)
+            assert (reply.status, reply.content) == (200, b"GET /app/it?x 1"), reply
 
 
 @for_both_modes

@@ -119,7 +119,8 @@ def what_heads_come_to(case):
         "/plain": page(b"x"),
         "/status": page(b"x", "Status: 404 Not here", "X-Own: 1"),
         "/elsewhere": page(b"", "Location: http://example.test/"),
-        "/path": page(b"", "Location: /other?q"),
+        "/path": page(b"", "Location: /plain?q"),
+        "/plain?q": page(b"instead", "Content-Type: text/html"),
         "/moved": page(b"", "Status: 301 Moved", "Location: /other"),
         "/newline": b"Content-Type: text/plain\nX-Own: 1\n\nx",
         "/length": page(b"x", "Content-Type: text/plain", "Content-Length: 1"),
@@ -134,7 +135,7 @@ def what_heads_come_to(case):
         assert got("/plain", "content-type") == (200, "OK", "text/plain")
         assert got("/status", "x-own", "status") == (404, "Not here", "1", None)
         assert got("/elsewhere", "location") == (302, "Found", "http://example.test/")
-        assert got("/path", "location") == (302, "Found", "/other?q")
+        assert got("/path", "location", "content-type") == (200, "OK", None, "text/html")
         assert got("/moved", "location") == (301, "Moved", "/other")
         assert got("/newline", "x-own") == (200, "OK", "1")
         assert got("/length", "content-length", "transfer-encoding") == (200, "OK", "1", None)

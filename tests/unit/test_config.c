@@ -199,22 +199,22 @@ END_TEST
 START_TEST(outputs_are_listed_once_each_with_their_place)
 {
 	struct config *config = load("service a { listen *:1\nhandler full {\n"
-				     "route a { target x; record /tmp/b }\noutput /tmp/a\n"
-				     "route b { target x; record /tmp/a }\n"
-				     "route c { target x; record /tmp/c }\n} }\n"
+				     "route a { target x; record /nowhere.b }\noutput /nowhere.a\n"
+				     "route b { target x; record /nowhere.a }\n"
+				     "route c { target x; record /nowhere.c }\n} }\n"
 				     "service b { listen *:2; handler echo }\n");
 	const struct service_conf *service;
 
 	ck_assert_ptr_nonnull(config);
 	service = config->service[0];
 	ck_assert_uint_eq(service->outputs, 3);
-	ck_assert_str_eq(service->output[0].path, "/tmp/b");
+	ck_assert_str_eq(service->output[0].path, "/nowhere.b");
 	ck_assert_str_eq(service->output[0].directive, "record");
 	ck_assert_int_eq(service->output[0].at.line, 3);
 	ck_assert_int_eq(service->output[0].at.column, 28);
-	ck_assert_str_eq(service->output[1].path, "/tmp/a");
+	ck_assert_str_eq(service->output[1].path, "/nowhere.a");
 	ck_assert_int_eq(service->output[1].at.line, 5);
-	ck_assert_str_eq(service->output[2].path, "/tmp/c");
+	ck_assert_str_eq(service->output[2].path, "/nowhere.c");
 	ck_assert_uint_eq(config->service[1]->outputs, 0);
 	/* It was only looked at. */
 	ck_assert_int_eq(service->files, 0);

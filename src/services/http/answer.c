@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A program that sends its client to itself would do so for ever. */
+enum { LOCAL_MAX = 10 };
+
 static const char allow[] = "Allow: GET, HEAD, OPTIONS\r\n";
 
 /* Not inline: its pages of a stack are not touched by those who have nothing to add. */
@@ -284,7 +287,8 @@ static int answer_path(struct exchange *x)
 	return status < 0 ? status : answer_status(x, status, "");
 }
 
-int answer(struct exchange *x)
+/* As answer, and as gateway_answer. */
+static int answer_request(struct exchange *x)
 {
 	if (asks_for_health(x))
 		return answer_health(x);
@@ -293,4 +297,67 @@ int answer(struct exchange *x)
 	if (x->request.form == FORM_ASTERISK)
 		return response_status(&x->response, 204, allow);
 	return answer_path(x);
+}
+
+/* ------------------------------------------------------------------------ sent on by a program ---- */
+
+/* The request that came is left in data, and gone from the client's buffer. 0 or -1. */
+static int put_aside(struct exchange *x, const char **data)
+{
+	size_t len = x->request.head_len;
+	char *head;
+
+	*data = x->data;
+	if (!x->pending)
+		return 0;
+	head = mu_alloc(x->conn, len);
+	if (!head)
+		return -1;
+	*data = memcpy(head, x->data, len);
+	mu_consume(x->conn, x->pending);
+	x->pending = 0;
+	return 0;
+}
+
+static int answer_local(struct exchange *x)
+{
+	x->is_found = false;
+	x->data = x->local;
+	request_init(&x->request);
+	if (request_parse(&x->request, x->data, x->local_len) != REQUEST_DONE)
+		return -400;
+	return answer_request(x);
+}
+
+/*
+ * Of all that we are sent to the client gets one answer, and the access log has one request: the
+ * one that came.
+ */
+static int answer_locals(struct exchange *x)
+{
+	struct request *request = mu_alloc(x->conn, sizeof *request);
+	const char *data;
+	int result = GATEWAY_LOCAL;
+
+	if (!request || put_aside(x, &data) < 0)
+		return response_status(&x->response, 503, "");
+	*request = x->request;
+	for (int i = 0; result == GATEWAY_LOCAL && i < LOCAL_MAX; i++)
+		result = answer_local(x);
+	if (result == GATEWAY_LOCAL || result == -400) {
+		mu_log(x->conn, MU_WARNING, "a program sends its client %s: Location: %.*s",
+		       result == -400 ? "where nothing can be" : "on and on within the site",
+		       (int)x->request.target.len, x->data + x->request.target.at);
+		result = answer_status(x, 502, "");
+	}
+	x->request = *request;
+	x->data = data;
+	return result;
+}
+
+int answer(struct exchange *x)
+{
+	int result = answer_request(x);
+
+	return result == GATEWAY_LOCAL ? answer_locals(x) : result;
 }

@@ -26,9 +26,16 @@ struct exchange {
 	int64_t start;         /* if site->timed: when the request had come, in ns */
 	/*
 	 * Bytes at the front of the client's buffer that are this request's, and are consumed when it has been
-	 * answered: its head, with content where that is in the buffer as a whole.
+	 * answered: its head, with content where that is in the buffer as a whole. 0: the head is
+	 * elsewhere.
 	 */
 	size_t pending;
+	/*
+	 * After GATEWAY_LOCAL: the head of the request that is to be answered in place of this
+	 * one, in memory that lives as long as serve.
+	 */
+	const char *local;
+	size_t local_len;
 	bool is_found; /* `found` says already that the path leads to a gateway */
 	bool unlogged; /* the configuration wants no line for it */
 	bool unread;   /* input may follow that nobody will read: linger */

@@ -8,10 +8,13 @@
 
 struct exchange;
 
+/* What gateway_answer says when there is no answer yet: another request is to be answered. */
+enum { GATEWAY_LOCAL = 1 };
+
 /*
  * Answers a request by the gateway of its found settings, which are settled. The content has not
- * been touched, and is read or left, as x->unread and x->end then say. May yield. 0, or -1: the
- * connection cannot go on.
+ * been touched, and is read or left, as x->unread and x->end then say. May yield. 0; -1: the
+ * connection cannot go on; GATEWAY_LOCAL: with the request that x->local is the head of.
  */
 int gateway_answer(struct exchange *x);
 

@@ -3,6 +3,7 @@
  * The course of an exchange, its tries and its outcomes; see relay.h. Every way out of a try goes
  * through end_try, and out of the exchange through conclude.
  */
+#include "services/http/gateway/gateway.h"
 #include "services/http/gateway/relay_parts.h"
 
 #include <errno.h>
@@ -192,8 +193,8 @@ static bool can_keep(struct relay *relay)
 	const struct relay_kind *kind = relay->kind;
 
 	return relay->request.group && relay->down && relay_has_sent(relay) && kind->can_keep &&
-	       !relay->is_dropped && relay->reply.status != 101 && reply_is_over(relay) &&
-	       kind->can_keep(relay);
+	       !relay->is_dropped && !relay->local && relay->reply.status != 101 &&
+	       reply_is_over(relay) && kind->can_keep(relay);
 }
 
 static void close_server(struct relay *relay)
@@ -261,6 +262,23 @@ static void log_failure(const struct relay *relay, bool another)
 
 /* ------------------------------------------------------------------------------- the whole ---- */
 
+/* Before an answer that is not the server's: its client may still be sending what nobody wants. */
+static void leave_content(const struct relay *relay)
+{
+	if (relay_has_read(relay))
+		return;
+	relay->x->unread = true;
+	exchange_close(relay->x);
+}
+
+static int conclude_local(const struct relay *relay)
+{
+	leave_content(relay);
+	relay->x->local = relay->local;
+	relay->x->local_len = relay->local_len;
+	return GATEWAY_LOCAL;
+}
+
 /* The answer where there was no reply, or it is not passed on. */
 static int conclude(struct relay *relay)
 {
@@ -273,10 +291,7 @@ static int conclude(struct relay *relay)
 		x->response.status = 499; /* for the access log: the client did not wait */
 		return -1;
 	}
-	if (!relay_has_read(relay)) {
-		x->unread = true;
-		exchange_close(x);
-	}
+	leave_content(relay);
 	if (relay->is_late) {
 		exchange_close(x);
 		response_last_words(&x->response, relay->status);
@@ -354,6 +369,8 @@ static int run(struct relay *relay)
 	result = relay->gateway->group ? run_group(relay) : run_alone(relay);
 	if (result < 0 || relay->is_dropped)
 		return conclude(relay);
+	if (relay->local)
+		return conclude_local(relay);
 	/* The client is still sending what nobody wants. */
 	if (!relay_has_read(relay)) {
 		x->unread = true;

@@ -191,6 +191,8 @@ struct relay {
 	bool has_answered;       /* and the final head */
 	bool is_dropped;         /* the reply is not passed on, for there is an error page */
 	const char *kept_fields; /* of that reply */
+	char *local;             /* the reply is another path: the head of a request for that */
+	size_t local_len;
 	struct content reply_content;
 	struct content_marks marks; /* of what goes to the client */
 
@@ -210,8 +212,8 @@ struct relay {
 char *relay_room(struct relay *relay, size_t size);
 
 /*
- * The whole exchange. relay is zeroed but for x, gateway, kind, path and path_len. May yield. 0, or
- * -1: the connection cannot go on.
+ * The whole exchange. relay is zeroed but for x, gateway, kind, path and path_len. May yield. As
+ * gateway_answer.
  */
 int relay_run(struct relay *relay);
 

@@ -7,6 +7,7 @@
 
 #include "services/http/gateway/fields.h"
 #include "services/http/gateway/line.h"
+#include "services/http/gateway/local.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -430,6 +431,21 @@ static int begin_content(struct relay *relay)
 	return 0;
 }
 
+/* All of the reply has come: whatever follows the head is none of it. */
+static int take_local(struct relay *relay)
+{
+	const struct exchange *x = relay->x;
+	struct slice location = relay->reply.field[REPLY_LOCATION];
+
+	relay->local = mu_alloc(x->conn, local_head_size(&x->request, location.len));
+	if (!relay->local)
+		return relay_refused(relay, 503, NULL);
+	relay->local_len = local_head(&x->request, x->data, relay->reply_data + location.at,
+				      location.len, relay->local);
+	relay->reply_content.state = CONTENT_DONE;
+	return 0;
+}
+
 int reply_pass_on(struct relay *relay)
 {
 	struct exchange *x = relay->x;
@@ -439,11 +455,8 @@ int reply_pass_on(struct relay *relay)
 	const char *head = NULL;
 	size_t len = 0;
 
-	/*
-	 * A program's redirect within the site (RFC 3875 section 6.2.2) is the client's to follow.
-	 */
 	if (relay->reply.is_local)
-		relay->reply.status = 302;
+		return take_local(relay);
 	if (has_own_page(relay)) {
 		relay->is_dropped = true;
 		relay->status = relay->reply.status;

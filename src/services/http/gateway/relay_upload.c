@@ -87,9 +87,13 @@ int upload_judge(struct relay *relay)
 {
 	struct exchange *x = relay->x;
 	const struct request *request = &x->request;
-	const char *data;
-	size_t len = mu_buffered(x->conn, &data) - request->head_len;
+	const char *data = x->data;
+	size_t len = 0;
 	int status = 0;
+
+	/* A request that a program has made is not in the buffer; nor has it any content. */
+	if (x->pending)
+		len = mu_buffered(x->conn, &data) - request->head_len;
 
 	relay->has_content = request->chunked || request->length;
 	if (request->chunked)
@@ -419,8 +423,13 @@ static int send_whole(struct relay *relay, struct batch *batch)
 	const struct exchange *x = relay->x;
 	const struct spooled *spooled = relay->spooled;
 	const char *data = spooled ? spooled->memory : x->data + x->request.head_len;
-	size_t len = spooled ? spooled->held : x->pending - x->request.head_len, at = 0;
+	size_t len = 0, at = 0;
 	bool more;
+
+	if (spooled)
+		len = spooled->held;
+	else if (x->pending)
+		len = x->pending - x->request.head_len;
 
 	do {
 		at += gather(relay, batch, data + at, len - at);

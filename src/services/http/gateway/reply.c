@@ -246,6 +246,16 @@ static const char *judge_framing(struct reply *reply)
 	return NULL;
 }
 
+/*
+ * Beside Location stands what would be lost if another reply were given: a cookie, say. A program
+ * must not do that where its redirect is a local one (RFC 3875 section 6.2.2), so it is none.
+ */
+static bool says_more(const struct reply *reply)
+{
+	return reply->lines !=
+	       1 + reply_has(reply, REPLY_CONTENT_TYPE) + reply_has(reply, REPLY_CONTENT_LENGTH);
+}
+
 /* RFC 3875 sections 6.2 and 6.3. */
 static const char *judge_cgi(struct reply *reply, const char *data)
 {
@@ -253,6 +263,7 @@ static const char *judge_cgi(struct reply *reply, const char *data)
 		1U << REPLY_STATUS | 1U << REPLY_LOCATION | 1U << REPLY_CONTENT_TYPE;
 	struct slice location = reply->field[REPLY_LOCATION];
 	const char *p = data + location.at, *end = p + location.len;
+	bool is_path;
 
 	if (!(reply->seen & fields))
 		return "no Content-Type, Location or Status";
@@ -267,9 +278,10 @@ static const char *judge_cgi(struct reply *reply, const char *data)
 	if (reply_has(reply, REPLY_STATUS))
 		return NULL;
 	/* "//host/" is a reference to another host, and the client's to follow. */
-	reply->is_local = *p == '/' && (end - p == 1 || p[1] != '/');
-	if (reply->is_local && octets_skip(p, end, OCTET_TARGET) != end)
+	is_path = *p == '/' && (end - p == 1 || p[1] != '/');
+	if (is_path && octets_skip(p, end, OCTET_TARGET) != end)
 		return "Location is no path";
+	reply->is_local = is_path && !says_more(reply);
 	if (!reply->is_local)
 		reply->status = 302;
 	return NULL;

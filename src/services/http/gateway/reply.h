@@ -52,7 +52,7 @@ struct reply {
 	uint8_t minor;    /* of HTTP/1.x: 0, or 1 for all above and for CGI */
 	uint8_t framing;  /* enum content_framing: REPLY_DONE */
 	bool persistent;  /* the server would go on with this connection afterwards */
-	bool is_local;    /* CGI: Location is a path of ours to serve (RFC 3875 section 6.2.2) */
+	bool is_local;    /* CGI: what is to be served is at Location (RFC 3875 section 6.2.2) */
 	uint16_t status;  /* 100 to 599; below 200: another head follows, but for 101 */
 	uint32_t fields;  /* where they begin; 0, but for CGI: no status line yet */
 	uint32_t head_len;
