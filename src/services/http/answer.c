@@ -301,24 +301,6 @@ static int answer_request(struct exchange *x)
 
 /* ------------------------------------------------------------------------ sent on by a program ---- */
 
-/* The request that came is left in data, and gone from the client's buffer. 0 or -1. */
-static int put_aside(struct exchange *x, const char **data)
-{
-	size_t len = x->request.head_len;
-	char *head;
-
-	*data = x->data;
-	if (!x->pending)
-		return 0;
-	head = mu_alloc(x->conn, len);
-	if (!head)
-		return -1;
-	*data = memcpy(head, x->data, len);
-	mu_consume(x->conn, x->pending);
-	x->pending = 0;
-	return 0;
-}
-
 static int answer_local(struct exchange *x)
 {
 	x->is_found = false;
@@ -339,9 +321,10 @@ static int answer_locals(struct exchange *x)
 	const char *data;
 	int result = GATEWAY_LOCAL;
 
-	if (!request || put_aside(x, &data) < 0)
+	if (!request || exchange_keep_head(x) < 0)
 		return response_status(&x->response, 503, "");
 	*request = x->request;
+	data = x->data;
 	for (int i = 0; result == GATEWAY_LOCAL && i < LOCAL_MAX; i++)
 		result = answer_local(x);
 	if (result == GATEWAY_LOCAL || result == -400) {

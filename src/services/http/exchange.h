@@ -65,6 +65,12 @@ int answer_status(struct exchange *x, int status, const char *fields);
  */
 void answer_apply_settings(struct exchange *x, int status);
 
+/*
+ * The client's buffer is needed before the answer: the head goes on in memory that lives as long as
+ * serve, and what is pending is consumed. 0, or -1 with ENOMEM. Does not yield.
+ */
+int exchange_keep_head(struct exchange *x);
+
 /* The connection ends with this answer. Called before that is sent, or the client is not told. */
 static inline void exchange_close(struct exchange *x)
 {

@@ -173,19 +173,13 @@ static int leave_content(struct exchange *x)
  */
 static int drop_content(struct exchange *x)
 {
-	struct request *request = &x->request;
-	char *head;
+	const struct request *request = &x->request;
 	int status;
 
 	if (request->expects || body_is_too_large(request->length))
 		return leave_content(x);
-	head = mu_alloc(x->conn, request->head_len);
-	if (!head)
+	if (exchange_keep_head(x) < 0)
 		return 503;
-	memcpy(head, x->data, request->head_len);
-	x->data = head;
-	mu_consume(x->conn, request->head_len);
-	x->pending = 0;
 	/*
 	 * Who is slow with so little, of which nobody has any use, is not to have a place for it.
 	 */

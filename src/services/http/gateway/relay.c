@@ -262,7 +262,7 @@ static void log_failure(const struct relay *relay, bool another)
 
 /* ------------------------------------------------------------------------------- the whole ---- */
 
-/* Before an answer that is not the server's: its client may still be sending what nobody wants. */
+/* The client may still be sending what nobody wants. */
 static void leave_content(const struct relay *relay)
 {
 	if (relay_has_read(relay))
@@ -371,11 +371,7 @@ static int run(struct relay *relay)
 		return conclude(relay);
 	if (relay->local)
 		return conclude_local(relay);
-	/* The client is still sending what nobody wants. */
-	if (!relay_has_read(relay)) {
-		x->unread = true;
-		x->end = RESPONSE_CLOSE;
-	}
+	leave_content(relay);
 	return 0;
 }
 

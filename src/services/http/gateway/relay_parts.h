@@ -54,11 +54,6 @@ uint64_t upload_limit(const struct relay *relay);
 int upload_say_continue(struct relay *relay);
 /* Sends the head, and content if it is whole; else begins with that. 0 or -1. May yield. */
 int upload_begin(struct relay *relay);
-/*
- * The client's buffer is needed for what follows the head: that is copied and consumed. 0, or -1
- * with ENOMEM. Does not yield.
- */
-int upload_take_head(struct exchange *x);
 /* The task has ended in a way that ends the exchange: noted as its failure. */
 bool upload_has_failed(struct relay *relay);
 /* Waits for its end, which comes at once. May yield. */

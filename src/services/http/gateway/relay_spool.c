@@ -75,7 +75,7 @@ int spool_begin(struct relay *relay)
 	if (!relay->spooled)
 		return relay_refused(relay, 503, NULL);
 	relay->spooled->fd = -1;
-	if (upload_take_head(x) < 0)
+	if (exchange_keep_head(x) < 0)
 		return relay_refused(relay, 503, NULL);
 	if (upload_say_continue(relay) < 0)
 		return relay_refused(relay, 0, NULL);

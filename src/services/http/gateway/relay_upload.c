@@ -444,21 +444,6 @@ static int send_whole(struct relay *relay, struct batch *batch)
 	return 0;
 }
 
-int upload_take_head(struct exchange *x)
-{
-	char *head;
-
-	if (!x->pending)
-		return 0;
-	head = mu_alloc(x->conn, x->request.head_len);
-	if (!head)
-		return -1;
-	x->data = memcpy(head, x->data, x->request.head_len);
-	mu_consume(x->conn, x->request.head_len);
-	x->pending = 0;
-	return 0;
-}
-
 int upload_say_continue(struct relay *relay)
 {
 	static const char words[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -494,7 +479,7 @@ int upload_begin(struct relay *relay)
 	if (send_batch(relay, &batch, relay->spooled || mu_buffered(x->conn, &data) > x->pending) <
 	    0)
 		return begin_failed(relay, errno);
-	if (upload_take_head(x) < 0)
+	if (exchange_keep_head(x) < 0)
 		return relay_refused(relay, 503, NULL);
 	if (upload_say_continue(relay) < 0)
 		return relay_refused(relay, 0, NULL);

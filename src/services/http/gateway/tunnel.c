@@ -99,7 +99,7 @@ static int change(struct relay *relay)
 		exchange_close(x);
 		return -1;
 	}
-	if (upload_take_head(x) < 0) {
+	if (exchange_keep_head(x) < 0) {
 		exchange_close(x);
 		return relay_refused(relay, 503, NULL);
 	}
