@@ -107,6 +107,20 @@ static int hold_back(const struct policy *policy, const struct policy_counts *co
 	return counts->starting ? 0 : least(wanted, 1);
 }
 
+/*
+ * How many of the missing ones, for a moment. Where a whole pool has died clients wait for the first
+ * one, who would be ready later if all the others started beside it.
+ */
+static int first_few(struct policy *policy, const struct policy_counts *counts, int missing,
+		     int64_t now)
+{
+	if (missing && !counts->starting && now >= policy->first_until)
+		policy->first_until = now + POLICY_FIRST_MS;
+	if (now >= policy->first_until)
+		return missing;
+	return clamp(POLICY_FIRST - counts->starting, 0, missing);
+}
+
 /* So many expired ones are not counted any more, and are replaced. */
 static int replaced(const struct policy *policy, const struct policy_counts *counts)
 {
@@ -247,7 +261,7 @@ struct policy_decision policy_decide(struct policy *policy, const struct policy_
 {
 	struct policy_decision decision = { 0 };
 	int alive = counts->starting + counts->serving - replaced(policy, counts);
-	int wanted;
+	int missing, wanted;
 
 	if (policy->failures && !policy->proven_at && now >= policy->retry_at &&
 	    is_whole(policy, counts, alive))
@@ -256,17 +270,20 @@ struct policy_decision policy_decide(struct policy *policy, const struct policy_
 		policy->failures = 0;
 		policy->retry_at = 0;
 	}
-	wanted = policy_lowest(policy) - alive;
-	if (wanted < 0)
-		wanted = 0;
-	if (!wanted && is_dynamic(policy))
-		wanted = growth(policy, counts, alive, now);
-	decision.start = hold_back(policy, counts, wanted, now);
+	missing = policy_lowest(policy) - alive;
+	if (missing > 0)
+		wanted = missing;
+	else
+		wanted = is_dynamic(policy) ? growth(policy, counts, alive, now) : 0;
+	wanted = hold_back(policy, counts, wanted, now);
+	decision.start = missing > 0 ? first_few(policy, counts, wanted, now) : wanted;
 	if (decision.start)
 		policy->shrink_at = now + POLICY_SHRINK_EVERY_MS;
 	else
 		shrink(policy, counts, now, &decision);
 	decision.again_at = ask_again_at(policy, counts, now);
+	if (decision.start < wanted)
+		decision.again_at = clock_earlier(decision.again_at, policy->first_until);
 	return decision;
 }
 

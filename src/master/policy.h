@@ -28,6 +28,8 @@ enum {
 	POLICY_EARLY_MS = 5000, /* a death before this age is a failure */
 	POLICY_DELAY_MS = 250,
 	POLICY_DELAY_MAX_MS = 30000,
+	POLICY_FIRST = 2,           /* of those that are missing so many start at once, */
+	POLICY_FIRST_MS = 5,        /* for so long */
 	POLICY_GROW_EVERY_MS = 100, /* sooner when clients wait and what was started serves */
 	POLICY_GROW_MOST = 32,
 	POLICY_SHRINK_EVERY_MS = 1000,
@@ -44,12 +46,13 @@ struct policy_limits {
 
 struct policy {
 	struct policy_limits limits;
-	int offset;        /* moved by TTIN, TTOU, `workers` */
-	unsigned round;    /* number of failures that counted */
-	int failures;      /* the same, in a row */
-	int64_t retry_at;  /* no start before; 0: any time */
-	int64_t proven_at; /* a worker of this round was READY, or none was missing; 0: not yet */
-	int grow;          /* how many to start next time */
+	int offset;          /* moved by TTIN, TTOU, `workers` */
+	unsigned round;      /* number of failures that counted */
+	int failures;        /* the same, in a row */
+	int64_t retry_at;    /* no start before; 0: any time */
+	int64_t proven_at;   /* a worker of this round was READY, or none was missing; 0: not yet */
+	int64_t first_until; /* the first of those that were missing are to be alone until then */
+	int grow;            /* how many to start next time */
 	int64_t grow_at, shrink_at;
 };
 

@@ -28,19 +28,39 @@ static struct policy_decision decide(struct policy *policy, int starting, int se
 	return policy_decide(policy, &counts, now);
 }
 
-START_TEST(a_static_pool_is_filled_at_once_and_then_left_alone)
+START_TEST(a_static_pool_is_filled_and_then_left_alone)
 {
 	struct policy policy = policy_of(64, 64, 0, 0);
 	struct policy_decision decision = decide(&policy, 0, 0, 0, 1000);
 
-	ck_assert_int_eq(decision.start, 64);
+	ck_assert_int_eq(decision.start, POLICY_FIRST);
 	ck_assert_int_eq(decision.retire, 0);
-	decision = decide(&policy, 64, 0, 0, 1001);
+	ck_assert_int_eq(decision.again_at, 1000 + POLICY_FIRST_MS);
+	decision = decide(&policy, POLICY_FIRST, 0, 0, decision.again_at);
+	ck_assert_int_eq(decision.start, 64 - POLICY_FIRST);
+	ck_assert_int_eq(decision.again_at, 0);
+	decision = decide(&policy, 64, 0, 0, 1006);
 	ck_assert_int_eq(decision.start, 0);
 	decision = decide(&policy, 0, 64, 64, 90000);
 	ck_assert_int_eq(decision.start, 0);
 	ck_assert_int_eq(decision.retire, 0);
 	ck_assert_int_eq(decision.again_at, 0);
+}
+END_TEST
+
+START_TEST(the_first_of_many_are_alone_for_a_moment)
+{
+	struct policy policy = policy_of(8, 8, 0, 0);
+
+	ck_assert_int_eq(decide(&policy, 0, 4, 4, 1000).start, POLICY_FIRST);
+	ck_assert_int_eq(decide(&policy, POLICY_FIRST, 0, 0, 1001).start, 0);
+	ck_assert_int_eq(decide(&policy, POLICY_FIRST - 1, 1, 0, 1002).start, 1);
+	ck_assert_int_eq(decide(&policy, 0, POLICY_FIRST, 0, 1003).start, POLICY_FIRST);
+	ck_assert_int_eq(decide(&policy, 1, POLICY_FIRST, 0, 1000 + POLICY_FIRST_MS).start,
+			 8 - 1 - POLICY_FIRST);
+	/* Nor are so few held back. */
+	ck_assert_int_eq(decide(&policy, 0, 7, 7, 2000).start, 1);
+	ck_assert_int_eq(decide(&policy, 1, 7, 7, 2000).again_at, 0);
 }
 END_TEST
 
@@ -65,7 +85,9 @@ START_TEST(a_whole_pool_killed_in_its_first_second_is_replaced_at_once)
 	decide(&policy, 0, 0, 0, 1000);
 	for (int i = 0; i < 16; i++)
 		ck_assert(!policy_died(&policy, round, true, 900, 1900));
-	ck_assert_int_eq(decide(&policy, 0, 0, 0, 1900).start, 16);
+	ck_assert_int_eq(decide(&policy, 0, 0, 0, 1900).start, POLICY_FIRST);
+	ck_assert_int_eq(decide(&policy, POLICY_FIRST, 0, 0, 1900 + POLICY_FIRST_MS).start,
+			 16 - POLICY_FIRST);
 	ck_assert(!policy_is_degraded(&policy));
 }
 END_TEST
@@ -112,7 +134,9 @@ START_TEST(a_degraded_pool_tries_with_one_worker_until_one_is_ready)
 	ck_assert_int_eq(decide(&policy, 0, 0, 0, now).start, 1);
 	ck_assert_int_eq(decide(&policy, 1, 0, 0, now + 1).start, 0);
 	policy_ready(&policy, policy.round, now + 20);
-	ck_assert_int_eq(decide(&policy, 0, 1, 1, now + 20).start, 7);
+	ck_assert_int_eq(decide(&policy, 0, 1, 1, now + 20).start, POLICY_FIRST);
+	now += 20 + POLICY_FIRST_MS;
+	ck_assert_int_eq(decide(&policy, POLICY_FIRST, 1, 1, now).start, 7 - POLICY_FIRST);
 }
 END_TEST
 
@@ -641,7 +665,8 @@ int main(void)
 {
 	TCase *tcase = tcase_create("policy");
 
-	tcase_add_test(tcase, a_static_pool_is_filled_at_once_and_then_left_alone);
+	tcase_add_test(tcase, a_static_pool_is_filled_and_then_left_alone);
+	tcase_add_test(tcase, the_first_of_many_are_alone_for_a_moment);
 	tcase_add_test(tcase, a_worker_that_lived_is_replaced_at_once);
 	tcase_add_test(tcase, a_whole_pool_killed_in_its_first_second_is_replaced_at_once);
 	tcase_add_test(tcase, a_crash_loop_is_backed_off_exponentially_and_never_given_up);
