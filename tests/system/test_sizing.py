@@ -417,12 +417,12 @@ def no_place_for_a_worker_is_waited_for_and_not_asked_for_again_and_again(case):
 # ----------------------------------------------------------------------------------------- recycling
 
 class Census(threading.Thread):
-    """The fewest workers that were there at any look. The master stands still for each, so what it has told to
-    go may go, but nothing else changes."""
+    """Were there as many workers at every look? The master stands still for each, so that nothing changes but what
+    workers have been told: the old one may have gone before the new one has heard that it is to serve."""
 
-    def __init__(self, server):
+    def __init__(self, server, wanted):
         super().__init__(daemon=True)
-        self.server, self.fewest, self.looks = server, 1 << 30, 0
+        self.server, self.wanted, self.short, self.looks = server, wanted, None, 0
         self.over = threading.Event()
         self.start()
 
@@ -430,10 +430,15 @@ class Census(threading.Thread):
         while not self.over.wait(0.005):
             self.server.send_signal(signal.SIGSTOP)
             wait_for(lambda: proc_stat(self.server.pid)[0] == "T", "the stopped master")
-            workers = [pid for pid in self.server.workers() if not title(pid).endswith("starting")]
+            try:
+                wait_for(lambda: self.serving() >= self.wanted, f"{self.wanted} workers")
+            except AssertionError as error:
+                self.short = error
             self.server.send_signal(signal.SIGCONT)
-            self.fewest = min(self.fewest, len(workers))
             self.looks += 1
+
+    def serving(self):
+        return sum(not title(pid).endswith("starting") for pid in self.server.workers())
 
     def stop(self):
         self.over.set()
@@ -446,13 +451,13 @@ def recycles(case, reason, extra, rounds):
     server = case.server(text)
     server.wait_workers(4)
     load = case.load(port, [case.folder / "html/index.html"], keep_alive=2, per_request=2)
-    census = Census(server)
+    census = Census(server, 4)
     case.defer(census.stop)
     replaced = rf"\(pid (\d+)\): {reason} reached: it is replaced"
     wait_for(lambda: len(re.findall(replaced, server.log())) >= rounds, "workers to be replaced", 60)
     census.stop()
     load.stop_clean()
-    assert census.looks and census.fewest >= 4, f"only {census.fewest} workers at a time"
+    assert census.looks and not census.short, census.short
     gone_pids = re.findall(replaced, server.log())
     assert len(set(gone_pids)) == len(gone_pids), "a worker was replaced twice"
     assert "degraded" not in server.log()
