@@ -248,6 +248,17 @@ int mu_printf(struct mu_conn *conn, const char *format, ...)
 	return mu_write(conn, text, (size_t)len);
 }
 
+/* Asks the kernel, which says that there is room when a third of its buffer is free. */
+static bool look_for_room(struct mu_conn *conn)
+{
+	struct pollfd pollfd = { .fd = conn->fd, .events = POLLOUT };
+
+	if (poll(&pollfd, 1, 0) > 0)
+		return true;
+	conn->ready &= (uint8_t)~CONN_OUT;
+	return false;
+}
+
 ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
 	ssize_t n;
@@ -263,6 +274,12 @@ ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 		n = sendfile(conn->fd, fd, &offset, len);
 	while (n < 0 && errno == EINTR);
 	note_sent(conn, n);
+	/*
+	 * Of a buffer that is filled to the brim a client that reads as fast as we send takes a
+	 * packet at a time: a good part of it is waited for.
+	 */
+	if (n > 0)
+		look_for_room(conn);
 	return n;
 }
 
@@ -273,7 +290,6 @@ int mu_wait_room(struct mu_conn *conn)
 
 int mu_wait_output(struct mu_conn *conn, int64_t ms)
 {
-	struct pollfd pollfd = { .fd = conn->fd, .events = POLLOUT };
 	int waited, before, queued;
 
 	if (conn->fd < 0) {
@@ -281,11 +297,8 @@ int mu_wait_output(struct mu_conn *conn, int64_t ms)
 		return -1;
 	}
 	/* A guess, unless a call found otherwise. */
-	if (conn->ready & CONN_OUT) {
-		if (poll(&pollfd, 1, 0) > 0)
-			return conn_keep_turn(conn, CONN_OUT) < 0 ? -1 : 1;
-		conn->ready &= (uint8_t)~CONN_OUT;
-	}
+	if ((conn->ready & CONN_OUT) && look_for_room(conn))
+		return conn_keep_turn(conn, CONN_OUT) < 0 ? -1 : 1;
 	/* There is room only when a good part of the kernel's buffer is free: who takes little takes something. */
 	queued = conn_unsent(conn);
 	do {

@@ -7,7 +7,8 @@
 
 enum {
 	/* A client as fast as we are must not keep the others waiting for a whole film. */
-	TURN = 2 * 1024 * 1024,
+	WHOLE_MAX = 2 * 1024 * 1024, /* goes at once */
+	TURN = 256 * 1024,           /* what is larger in such turns */
 	/*
 	 * So little is copied: parts of a response gather in one packet, which sendfile cannot
 	 * tell.
@@ -58,7 +59,7 @@ static int send_from_cache(struct mu_conn *conn, const struct file *file, int64_
 			   int64_t len, int64_t *sent)
 {
 	while (len) {
-		size_t turn = len < TURN ? (size_t)len : TURN;
+		size_t turn = len <= WHOLE_MAX ? (size_t)len : TURN;
 		ssize_t n = mu_try_sendfile(conn, file->fd, offset, turn);
 
 		if (n < 0 && (errno != EAGAIN || mu_wait_room(conn) < 0))
