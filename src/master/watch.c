@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TRACE_EVERY_MS = 1000, TRACED_MS = 50 };
+enum { TRACE_EVERY_MS = 1000, TRACED_MS = 500 };
 
 static struct health_limits limits_of(const struct service_conf *service)
 {

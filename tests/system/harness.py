@@ -104,6 +104,16 @@ def is_alive(pid):
     return stat is not None and stat[0] != "Z"
 
 
+def open_files(pid):
+    """Where the descriptors of a process lead; of one that ends meanwhile nothing."""
+    found = []
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return found
+
+
 def title(pid):
     """What ps shows: the process's title or its arguments."""
     try:

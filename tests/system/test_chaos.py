@@ -89,7 +89,7 @@ service www {{
     connections 64
     {recycle}
     limit {{ core 0 }}
-    timeout {{ drain 60s; header 60s; idle 60s }}
+    timeout {{ drain 60s; header 60s; idle 60s; stall 0 }}
 }}
 service echo {{
     listen 127.0.0.1:{self.echo}

@@ -9,7 +9,7 @@ import resource
 import socket
 import threading
 
-from harness import connect, for_both_modes, has_sanitizers, main, read_all, read_exactly, test, wait_for
+from harness import connect, for_both_modes, has_sanitizers, main, open_files, read_all, read_exactly, test, wait_for
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 RELAY = os.path.abspath(os.environ.get("MUSTERD_RELAY", TOP / "tests/tools/relay"))
@@ -31,10 +31,6 @@ def target(case):
     listener.settimeout(20)
     case.defer(listener.close)
     return listener, listener.getsockname()[1]
-
-
-def open_files(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def echoed(port, data):
@@ -99,7 +95,7 @@ def an_end_of_the_other_side_is_passed_on(case):
     relay, port = relay_to(case, f"127.0.0.1:{to}")
     server = start(case, relay)
     worker = server.wait_workers(1)[0]
-    before = open_files(worker)
+    before = len(open_files(worker))
     for _ in range(5):
         with connect(port) as sock:
             other, _ = listener.accept()
@@ -107,7 +103,7 @@ def an_end_of_the_other_side_is_passed_on(case):
             other.close()
             assert read_exactly(sock, 8) == b"good-bye"
             assert read_all(sock) == b""
-        wait_for(lambda: open_files(worker) == before, "the worker to close what it opened")
+        wait_for(lambda: len(open_files(worker)) == before, "the worker to close what it opened")
 
 
 @for_both_modes

@@ -291,8 +291,8 @@ def a_head_request_lets_it_finish(case):
         reply = client.ask("/cgi/", "HEAD")
         assert (reply.status, reply.value("content-type")) == (200, "text/plain"), reply
         assert client.ask("/cgi/", "HEAD").status == 200
-    assert program.wait_pid() and (program.folder / "ended").read_text() == "0\n"
     program.wait_idle()
+    assert program.wait_pid() and (program.folder / "ended").read_text() == "0\n"
     assert "killed" not in program.server.log()
 
 
@@ -348,11 +348,11 @@ def no_reply_is_a_502_that_names_the_program(case):
 
 @for_both_modes
 def who_hangs_is_ended(case):
-    program = Program(case, "echo $$ >pid\nsleep 1000\n", options="timeout 300ms")
+    program = Program(case, "echo $$ >pid\nsleep 1000\n", options="timeout 1s")
     with Client(program.port) as client:
         assert client.ask("/cgi/").status == 504
         pid = program.wait_pid()
-        program.log(re.escape(str(program.path)) + " has not finished within timeout 300ms")
+        program.log(re.escape(str(program.path)) + " has not finished within timeout 1s")
         program.wait_gone(pid)
         # It was no fault of the connection.
         assert client.ask("/cgi/").status == 504
@@ -361,7 +361,7 @@ def who_hangs_is_ended(case):
 
 @for_both_modes
 def who_does_not_obey_is_killed(case):
-    program = Program(case, "trap '' TERM\necho $$ >pid\nwhile :; do sleep 1000; done\n", options="timeout 300ms")
+    program = Program(case, "trap '' TERM\necho $$ >pid\nwhile :; do sleep 1000; done\n", options="timeout 1s")
     assert program.ask().status == 504
     program.wait_gone(program.wait_pid())
     program.wait_idle()
@@ -370,18 +370,18 @@ def who_does_not_obey_is_killed(case):
 @for_both_modes
 def output_without_end_is_cut_off(case):
     program = Program(case, HEAD + "echo $$ >pid\nwhile :; do echo 0123456789012345678901234567890123456789; done\n",
-                      options="timeout 500ms")
+                      options="timeout 1s")
     with Client(program.port) as client:
         client.send(request_of("/cgi/"))
         assert client.read_reply(content=False).is_chunked()
         assert not read_all(client.sock).endswith(b"0\r\n\r\n")
-    program.log("has not finished within timeout 500ms")
+    program.log("has not finished within timeout 1s")
     program.wait_gone(program.wait_pid())
 
 
 @for_both_modes
 def output_that_somebody_else_holds_ends_with_the_time(case):
-    program = Program(case, "sleep 1000 &\necho $! >pid\n" + HEAD + "echo here\n", options="timeout 500ms")
+    program = Program(case, "sleep 1000 &\necho $! >pid\n" + HEAD + "echo here\n", options="timeout 1s")
     with Client(program.port) as client:
         client.send(request_of("/cgi/"))
         assert client.read_reply(content=False).is_chunked()
@@ -503,7 +503,7 @@ def the_drain_limit_kills_it(case):
 
 @for_both_modes
 def the_request_limit_ends_it(case):
-    program = Program(case, "echo $$ >pid\nexec sleep 1000\n", extra="timeout { request 300ms; idle 60s }")
+    program = Program(case, "echo $$ >pid\nexec sleep 1000\n", extra="timeout { request 1s; idle 60s }")
     assert program.ask().status == 504
     program.wait_gone(program.wait_pid())
     program.wait_idle()

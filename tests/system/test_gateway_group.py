@@ -7,7 +7,7 @@ import re
 import threading
 
 from fake_upstream import Upstream, answering, gateway
-from harness import for_both_modes, main, test, wait_for
+from harness import deadline, for_both_modes, main, test, wait_for
 from messages import Client, reply_of
 
 
@@ -106,7 +106,8 @@ class Checked:
             link.reply(b"health", status=self.status)
 
 
-CHECK = "check \"/health?full=1\" {{ every 100ms; timeout 80ms; rise 2; fall 3 }}"
+EVERY = f"{deadline(0.1) * 1000:.0f}ms"
+CHECK = "check \"/health?full=1\" {{ every EVERY; timeout EVERY; rise 2; fall 3 }}".replace("EVERY", EVERY)
 
 
 @for_both_modes

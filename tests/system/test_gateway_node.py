@@ -74,7 +74,7 @@ def a_server_that_is_gone_is_not_missed(case):
 @test
 def a_server_that_comes_back_is_asked_again(case):
     one, two = node(case, "one", case.port()), node(case, "two")
-    server, port = in_front(case, one, two, upstream="check /tell { every 200ms; timeout 150ms; rise 1; fall 1 }",
+    server, port = in_front(case, one, two, upstream="check /tell { every 1s; timeout 1s; rise 1; fall 1 }",
                             workers=1, connections=64)
     one.stop()
     server.wait_log(rf"server {one.address} of app is ill")

@@ -260,7 +260,7 @@ def a_server_closes_its_idle_connections(case):
 
 @for_both_modes
 def connections_are_kept_and_used_again(case):
-    upstreams, _, _, port = group(case, [answering()], lines="keep-time 300ms; max-fails 0")
+    upstreams, _, _, port = group(case, [answering()], lines="keep-time 2s; max-fails 0")
     with Client(port) as client:
         for _ in range(20):
             assert client.ask("/").status == 200

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 
-from harness import (EX_CONFIG, MUSTERD, TOP, connect, for_both_modes, has_sanitizers, main, read_all,
+from harness import (EX_CONFIG, MUSTERD, TOP, connect, deadline, for_both_modes, has_sanitizers, main, read_all,
                      status_field, test, wait_for)
 from modules import BUILD, build, pkg_config
 
@@ -52,6 +52,9 @@ def tester(case, block="", **options):
     """The text of a service with the tester, built into the folder, and its port."""
     build(case, "tester.c")
     return case.service(f"module ./tester {{ {block} }}", **options)
+
+
+PARK = "timeout { park 1min }"  # a direct worker waits only a second for a parked client
 
 
 def refused(server, expect, running=lambda: True):
@@ -245,7 +248,7 @@ def files_that_are_no_modules_are_refused(case):
 
 def changes_to_bad(case, bad, block, expect):
     """A good service runs; a reload to a bad one is refused, and nothing happens to the good one."""
-    text, port = tester(case, "greeting good", workers=2)
+    text, port = tester(case, "greeting good", workers=2, extra=PARK)
     server = case.server(text, env=PLAIN_CRASH)
     if bad:
         case.conf(text.replace("module ./tester { greeting good }", f"module ./{bad}"))
@@ -299,10 +302,11 @@ def an_exit_in_prepare_or_start_refuses_the_reload(case):
 def a_start_that_refuses_or_hangs_refuses_the_reload(case):
     reason = changes_to_bad(case, None, "fail start; how refuse", r"exited with status 70")
     assert "its last error: the tester was told not to start" in reason, reason
-    text, port = tester(case, "greeting good", extra="timeout { boot 1s }")
+    limit = f"{deadline(1):.0f}s"  # the good one has to keep it too
+    text, port = tester(case, "greeting good", extra=f"timeout {{ boot {limit} }}")
     server = case.server(text)
     case.conf(text.replace("greeting good", "fail start; how hang"))
-    reason = refused(server, r"the boot limit passed \(1s\)", lambda: ask(port, "hello") == "good first")
+    reason = refused(server, rf"the boot limit passed \({limit}\)", lambda: ask(port, "hello") == "good first")
     assert "it did not come back from the start of module" in reason, reason
 
 
@@ -490,7 +494,7 @@ def a_service_changes_between_built_in_and_loaded(case):
 
 @test
 def a_deleted_file_lets_old_workers_go_on(case):
-    text, port = tester(case, workers=2)
+    text, port = tester(case, workers=2, extra=PARK)
     server = case.server(text, env=PLAIN_CRASH)
     (case.folder / "tester.so").unlink()
     with Client(port) as stays, Client(port) as goes:

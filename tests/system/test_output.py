@@ -11,8 +11,8 @@ import stat
 import subprocess
 import threading
 
-from harness import (EX_CONFIG, EX_OK, Http, children, connect, for_both_modes, main, nobody, read_exactly, test,
-                     wait_for)
+from harness import (EX_CONFIG, EX_OK, Http, children, connect, for_both_modes, main, nobody, open_files, read_exactly,
+                     test, wait_for)
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SCRIBE = os.path.abspath(os.environ.get("MUSTERD_SCRIBE", TOP / "tests/tools/scribe"))
@@ -38,17 +38,6 @@ def say(port, *lines):
 
 def lines_of(path):
     return path.read_text().splitlines()
-
-
-def open_files(pid):
-    """Where the descriptors of a process lead."""
-    found = []
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
-        except FileNotFoundError:
-            pass
-    return found
 
 
 def holders(server, path):

@@ -10,8 +10,8 @@ import socket
 import sys
 import time
 
-from harness import (EX_CONFIG, Http, children, connect, is_alive, main, nobody, proc_stat, read_all, test, title,
-                     wait_for, wait_refused)
+from harness import (EX_CONFIG, Http, children, connect, deadline, is_alive, main, nobody, open_files, proc_stat, read_all,
+                     test, title, wait_for, wait_refused)
 
 # What any user may run.
 PYTHON = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
@@ -353,9 +353,10 @@ def a_rotated_log_gets_the_lines_that_follow(case):
             out.write(word + "\n")
         wait_for(lambda: log.exists() and f"sh: got {word}" in log.read_text(), "its line")
     tell("one")
-    log.rename(case.folder / "old.log")
+    worker, = server.wait_workers(1)
+    old = log.rename(case.folder / "old.log")
     server.send_signal(signal.SIGUSR1)
-    wait_for(log.exists, "the new log")
+    wait_for(lambda: log.exists() and str(old) not in open_files(worker), "the new log")
     tell("two")
 
 
@@ -390,11 +391,11 @@ def who_ignores_the_signal_is_killed_at_the_drain_limit(case):
 
 @test
 def another_signal_may_be_what_makes_it_finish(case):
-    script = "trap 'echo bye; exit 4' INT; while :; do sleep 0.05; done"
+    script = "trap 'echo bye; exit 4' INT; echo trapped; while :; do sleep 0.05; done"
     text, _ = case.service(f"program {{ command /bin/sh -c \"{script}\"; ready on-start; stop-signal int }}",
                            workers=1)
     server = case.server(text)
-    server.wait_workers(1)
+    server.wait_log("sh: trapped$")
     server.stop()
     assert "sh: bye" in server.log() and "has finished: exit status 4" in server.log(), server.log()
 
@@ -440,8 +441,9 @@ while True:
 
 @test
 def what_a_program_that_was_not_ready_in_time_has_started_is_killed(case):
-    bad = case.folder / "bad"
-    text, _ = case.service(python(case, "father.py", FATHER, bad), name="app", workers=1, extra="timeout { boot 2s }")
+    bad, limit = case.folder / "bad", f"{deadline(2):.0f}s"  # the good one has to keep it too
+    text, _ = case.service(python(case, "father.py", FATHER, bad), name="app", workers=1,
+                           extra=f"timeout {{ boot {limit} }}")
     server = case.server(text)
     worker, = server.wait_workers(1)
     bad.touch()
@@ -449,7 +451,7 @@ def what_a_program_that_was_not_ready_in_time_has_started_is_killed(case):
     os.kill(program_of(worker), signal.SIGKILL)
     left = int(server.wait_log(r"child (\d+)", size)[1])
     server.wait_log(r"has not ended in time: it is killed", size)
-    server.wait_log(r"worker app 1 .*: the boot limit passed \(2s\)", size)
+    server.wait_log(rf"worker app 1 .*: the boot limit passed \({limit}\)", size)
     wait_for(lambda: not is_alive(left), "the end of what it has started")
 
 

@@ -7,10 +7,11 @@ a balance would still fail: 4.0.
 """
 
 import os
+import re
 import signal
 
 import holders
-from harness import connect, main, proc_stat, read_exactly, test, wait_for
+from harness import connect, main, proc_stat, read_exactly, test, title, wait_for
 
 WORKERS, CONNECTIONS, MOST = 4, 400, 1.3
 
@@ -82,6 +83,7 @@ def a_new_worker_gets_its_share(case):
     pids = server.wait_workers(WORKERS)
     os.kill(pids[0], signal.SIGKILL)
     pids = server.wait_workers(WORKERS, without=pids[:1])
+    wait_for(lambda: all(re.search(" idle| busy ", title(pid)) for pid in pids), "the new one to serve")
     crowd.keep(set().union(*held_by(pids, port).values()))
     crowd.grow(CONNECTIONS - len(crowd.socks))
     is_even(pids, port, CONNECTIONS, "after one was replaced")
@@ -111,6 +113,8 @@ def a_new_generation_shares_what_comes(case):
     case.conf(text.replace("idle 10min", "idle 11min"))
     server.reload()
     fresh = sorted(set(server.wait_workers(2 * WORKERS)) - set(old))
+    # Who has not read yet that it is to drain takes one more.
+    wait_for(lambda: all("draining" in title(pid) for pid in old), "the old ones to drain")
     more = Crowd(case, port)
     more.grow(CONNECTIONS)
     is_even(fresh, port, CONNECTIONS, "in a new generation")

@@ -13,7 +13,7 @@ import time
 
 from activation import activated
 from harness import (EX_CONFIG, EX_OSERR, MUSTERD, Notify, connect, for_both_modes, main, proc_stat, read_all, read_exactly,
-                     test, title, wait_for)
+                     refuses, test, title, wait_for)
 
 
 def echoes(port, host="127.0.0.1"):
@@ -238,14 +238,6 @@ class Store(Notify):
         return server
 
 
-def is_refused(port, host="127.0.0.1"):
-    try:
-        connect(port, host).close()
-    except ConnectionRefusedError:
-        return True
-    return False
-
-
 def kill(server):
     server.send_signal(signal.SIGKILL)
     server.wait_exit(-signal.SIGKILL)
@@ -370,7 +362,7 @@ def a_reload_stores_what_it_opens_and_removes_what_it_closes(case):
     server.reload()
     wait_for(lambda: len(store.names()) == 1, "the dropped listener to be removed")
     assert store.names() != first
-    wait_for(lambda: is_refused(port), "the dropped listener to refuse")
+    wait_for(lambda: refuses(port), "the dropped listener to refuse")
     assert echoes(other)
     case.conf("nonsense\n")
     server.reload()
@@ -385,7 +377,7 @@ def what_the_configuration_does_not_name_any_more_is_closed(case):
     store.start(text + more).stop()
     store.start(more)
     assert len(store.names()) == 1, store.names()
-    wait_for(lambda: is_refused(port), "the port to be closed")
+    wait_for(lambda: refuses(port), "the port to be closed")
     assert echoes(other)
 
 
@@ -556,7 +548,7 @@ def an_upgrade_keeps_the_store(case):
         sock.sendall(b"hello")
         store.start(text)
         assert read_exactly(sock, 5) == b"hello"
-    assert is_refused(other)
+    assert refuses(other)
 
 
 # Takes away what the program that takes over finds last, when it has all listeners already.

@@ -5,15 +5,14 @@
 Each test installs the program in a folder of its own and replaces it there by a rename, as a package manager does."""
 
 import collections
-import contextlib
 import os
 import re
 import shutil
 import signal
 import socket
 
-from harness import (MUSTERD, Http, connect, for_both_modes, is_alive, main, proc_stat, read_exactly, test,
-                     wait_for)
+from harness import (MUSTERD, Http, connect, for_both_modes, is_alive, main, open_files, proc_stat,
+                     read_exactly, test, wait_for)
 
 TOOLS = os.path.join(os.path.dirname(MUSTERD), "tests/tools")
 # One state version ahead; and one that in addition leaves ours behind.
@@ -71,14 +70,6 @@ def wait_left(server, workers):
     """The old generation has left, and what the master held for it is closed."""
     server.wait_workers(workers)
     wait_for(lambda: sum("scoreboard" in name for name in open_files(server.pid)) == 1, "one scoreboard")
-
-
-def open_files(pid):
-    found = []
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):  # closed since
-            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
-    return found
 
 
 def program_of(pid):
@@ -475,8 +466,11 @@ def refusal(case, break_it, reason, seconds=15.0):
         assert echo(sock)
         break_it(installed)
         refused(server, reason, seconds)
-        server.notify.poll()
-        assert any("Upgrade refused" in fields.get("STATUS", "") for _, fields in server.notify.seen)
+
+        def is_told():
+            server.notify.poll()
+            return any("Upgrade refused" in fields.get("STATUS", "") for _, fields in server.notify.seen)
+        wait_for(is_told, "the status to say so")
         assert echo(sock) and echoes(port)
         installed.replace(MUSTERD)
         upgrade(server)

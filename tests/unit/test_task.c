@@ -1378,8 +1378,9 @@ static int serve_detached(struct mu_conn *conn, void *state)
 	dprintf(fd, "%s ", outcome(mu_read(conn, &byte, 1)));
 	dprintf(fd, "%s ", outcome(mu_write(conn, "x", 1)));
 	dprintf(fd, "%d", mu_wait_fd(conn, fd, MU_READABLE, -1));
+	if (read(fd, &byte, 1) == 1)
+		mu_wait_fd(conn, fd, MU_READABLE, -1); /* until the client has looked */
 	close(fd);
-	mu_wait_notify(conn, 100);
 	return MU_DONE;
 }
 

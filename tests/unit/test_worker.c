@@ -235,7 +235,7 @@ START_TEST(a_busy_client_gives_way_to_those_who_wait)
 	int one, two;
 
 	begin(&count, 0);
-	fixture.service.park_ms = 50;
+	fixture.service.park_ms = 1000;
 	worker_fixture_go(&fixture);
 	one = client_connect(&fixture);
 	client_send(one, "a\n");
