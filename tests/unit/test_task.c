@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BIG = 1024 * 1024, MANY = 300 };
+enum { BIG = 1024 * 1024, SMALL_BUFFER = 256 * 1024, MANY = 300 };
 
 static struct worker_fixture fixture;
 /* The worker has [1], the test [0]: what a connection of our own leads to. */
@@ -390,6 +390,46 @@ START_TEST(who_never_has_to_wait_lets_tasks_have_their_turn)
 	static const struct mu_module module = { MU_ABI, .name = "floods", .serve = serve_floods };
 
 	serves(&module, _i, "11 11 11 11 ");
+}
+END_TEST
+
+/* Its client takes a little of what fills the buffer, and the rest when it has heard of that. */
+static int serve_full(struct mu_conn *conn, void *state)
+{
+	int fd = memfd_create("full", MFD_CLOEXEC), size = SMALL_BUFFER;
+	ssize_t n, again = -1;
+	char byte;
+
+	(void)state;
+	if (ftruncate(fd, 4 * BIG) == 0 &&
+	    setsockopt(conn->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) == 0) {
+		n = mu_try_sendfile(conn, fd, 0, 4 * BIG);
+		if (n > 0 && n < 4 * BIG && mu_read(conn, &byte, 1) == 1)
+			again = mu_try_sendfile(conn, fd, 0, 1);
+		mu_log(conn, MU_INFO, "a little: %s", outcome(again));
+		mu_log(conn, MU_INFO, "room: %s", outcome(mu_wait_room(conn)));
+	}
+	close(fd);
+	return MU_DONE;
+}
+
+START_TEST(a_full_buffer_takes_no_more_until_there_is_room_for_much)
+{
+	static const struct mu_module module = { MU_ABI, .name = "full", .serve = serve_full };
+	static char data[4 * BIG];
+	int fd;
+
+	begin(&module, _i);
+	go();
+	fd = client_connect_small(&fixture, SMALL_BUFFER / 8);
+	ck_assert_uint_eq(client_read(fd, data, SMALL_BUFFER / 2), SMALL_BUFFER / 2);
+	client_send(fd, "x");
+	worker_fixture_wait_log(&fixture, "a little: EAGAIN");
+	client_read(fd, data, sizeof(data) - 1);
+	worker_fixture_wait_log(&fixture, "room: 0");
+	close(fd);
+	ck_assert_int_eq(worker_fixture_stop(&fixture), 0);
+	close(pair[0]);
 }
 END_TEST
 
@@ -1413,6 +1453,7 @@ int main(int argc, char *argv[], char *envp[])
 	TCase *tcase = tcase_create("task");
 
 	setproctitle_init(argc, argv, envp);
+	tcase_add_loop_test(tcase, a_full_buffer_takes_no_more_until_there_is_room_for_much, 0, 2);
 	tcase_add_loop_test(tcase, a_task_runs_until_it_waits_and_then_beside, 0, 2);
 	tcase_add_loop_test(tcase, tasks_start_many_tasks, 0, 2);
 	tcase_add_loop_test(tcase, serve_that_returned_is_over_when_its_tasks_are, 0, 2);
