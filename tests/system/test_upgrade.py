@@ -4,7 +4,6 @@
 
 Each test installs the program in a folder of its own and replaces it there by a rename, as a package manager does."""
 
-import collections
 import os
 import re
 import shutil
@@ -56,14 +55,13 @@ def upgrade(server, state=(r"\d+", r"\d+")):
 
 def refused(server, reason, seconds=15.0):
     """An upgrade that must be refused for this reason, and change nothing."""
-    before, fds = server.workers(), open_files(server.pid)
+    before, fds = server.workers(), sorted(open_files(server.pid))
     mark = server.log_size()
     server.send_signal(signal.SIGUSR2)
     server.wait_log(rf"upgrade refused.*: {reason}", mark, seconds)
     assert server.workers() == before, "workers were replaced"
     # It is told before the last of it is closed.
-    wait_for(lambda: not collections.Counter(open_files(server.pid)) - collections.Counter(fds),
-             "the end of all that the attempt had opened")
+    wait_for(lambda: sorted(open_files(server.pid)) == fds, "the end of all that the attempt had opened")
 
 
 def wait_left(server, workers):
@@ -210,9 +208,8 @@ def nothing_leaks(case):
         upgrade(server)
         server.wait_log(f"generation {generation} has left")
     worker = server.wait_workers(2)[0]
-    # Three times what one upgrade leaves open would be more than what is open for a moment.
-    wait_for(lambda: len(open_files(server.pid)) <= before, "the master to hold no more than before")
-    wait_for(lambda: len(open_files(worker)) <= workers_before, "a worker to hold no more than before")
+    wait_for(lambda: len(open_files(server.pid)) == before, "the master to hold what it held before")
+    wait_for(lambda: len(open_files(worker)) == workers_before, "a worker to hold what one held before")
 
 
 @test
