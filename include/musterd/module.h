@@ -319,7 +319,10 @@ int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len);
  */
 ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len);
 
-/* Waits until the connection takes more, after an EAGAIN of a mu_try_ call. 0 or -1. May yield. */
+/*
+ * For who goes on after a mu_try_ call: waits until the connection takes not just a little more, of a socket a third of the
+ * kernel's buffer (sndbuf, tcp(7)). 0 or -1. May yield.
+ */
 int mu_wait_room(struct mu_conn *conn);
 
 /*

@@ -274,17 +274,17 @@ ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 		n = sendfile(conn->fd, fd, &offset, len);
 	while (n < 0 && errno == EINTR);
 	note_sent(conn, n);
-	/*
-	 * Of a buffer that is filled to the brim a client that reads as fast as we send takes a
-	 * packet at a time: a good part of it is waited for.
-	 */
-	if (n > 0)
-		look_for_room(conn);
 	return n;
 }
 
+/*
+ * Of a buffer that is filled to the brim a client that reads as fast as we send takes a packet at a
+ * time: a good part of it is waited for, whether or not a call has found it full.
+ */
 int mu_wait_room(struct mu_conn *conn)
 {
+	if (conn->ready & CONN_OUT)
+		look_for_room(conn);
 	return before_send(conn);
 }
 
@@ -310,24 +310,25 @@ int mu_wait_output(struct mu_conn *conn, int64_t ms)
 
 int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 {
-	while (len) {
-		ssize_t n;
+	int room = len ? before_send(conn) : 0;
 
-		if (before_send(conn) < 0)
-			return -1;
-		n = mu_try_sendfile(conn, fd, offset, len < TURN_BYTES ? len : TURN_BYTES);
+	while (room == 0 && len) {
+		ssize_t n = mu_try_sendfile(conn, fd, offset, len < TURN_BYTES ? len : TURN_BYTES);
+
 		if (n < 0 && errno != EAGAIN)
 			return -1;
 		if (n == 0) {
 			errno = ENODATA;
 			return -1;
 		}
-		if (n < 0)
-			continue;
-		offset += n;
-		len -= (size_t)n;
+		if (n > 0) {
+			offset += n;
+			len -= (size_t)n;
+		}
+		if (len)
+			room = mu_wait_room(conn);
 	}
-	return 0;
+	return room;
 }
 
 int mu_shutdown(struct mu_conn *conn)

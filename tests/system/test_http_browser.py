@@ -76,15 +76,22 @@ def webm():
 
 SEEK = """new Promise((resolve, reject) => {
     const video = document.querySelector('video');
+    const second = %d;
+    // "seeked" says that the frame is there, not that it is shown: until then the canvas gets the one before.
+    const shown = (now, frame) => {
+        if (frame.mediaTime != second) {
+            video.requestVideoFrameCallback(shown);
+            return;
+        }
+        const canvas = document.createElement('canvas');
+        const context = canvas.getContext('2d');
+        context.drawImage(video, 0, 0, 10, 10);
+        resolve({duration: video.duration, time: video.currentTime,
+                 colour: Array.from(context.getImageData(5, 5, 1, 1).data)});
+    };
     const seek = () => {
-        video.onseeked = () => {
-            const canvas = document.createElement('canvas');
-            const context = canvas.getContext('2d');
-            context.drawImage(video, 0, 0, 10, 10);
-            resolve({duration: video.duration, time: video.currentTime,
-                     colour: Array.from(context.getImageData(5, 5, 1, 1).data)});
-        };
-        video.currentTime = %d;
+        video.requestVideoFrameCallback(shown);
+        video.currentTime = second;
     };
     video.onerror = () => reject(video.error.message);
     if (video.error)

@@ -62,7 +62,7 @@ static int send_from_cache(struct mu_conn *conn, const struct file *file, int64_
 		size_t turn = len <= WHOLE_MAX ? (size_t)len : TURN;
 		ssize_t n = mu_try_sendfile(conn, file->fd, offset, turn);
 
-		if (n < 0 && (errno != EAGAIN || mu_wait_room(conn) < 0))
+		if (n < 0 && errno != EAGAIN)
 			return -1;
 		if (n > 0) {
 			offset += n;
@@ -70,6 +70,8 @@ static int send_from_cache(struct mu_conn *conn, const struct file *file, int64_
 			*sent += n;
 		}
 		if (n == (ssize_t)turn && len && mu_sleep(conn, 0) < 0)
+			return -1;
+		if (n && len && mu_wait_room(conn) < 0)
 			return -1;
 		if (n == 0 || file_is_rewritten(file))
 			return give_up(conn, file);
