@@ -320,8 +320,8 @@ int mu_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len);
 ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len);
 
 /*
- * For who goes on after a mu_try_ call: waits until the connection takes not just a little more, of a socket a third of the
- * kernel's buffer (sndbuf, tcp(7)). 0 or -1. May yield.
+ * For who goes on after a mu_try_ call: waits until the kernel calls the connection writable, which is more than that it would take
+ * a byte: of a TCP socket a third of its buffer is free, of a Unix socket three quarters (of a pipe any room). 0 or -1. May yield.
  */
 int mu_wait_room(struct mu_conn *conn);
 

@@ -114,8 +114,10 @@ static int hold_back(const struct policy *policy, const struct policy_counts *co
 static int first_few(struct policy *policy, const struct policy_counts *counts, int missing,
 		     int64_t now)
 {
-	if (missing && !counts->starting && now >= policy->first_until)
-		policy->first_until = now + POLICY_FIRST_MS;
+	if (!missing)
+		policy->first_until = 0;
+	else if (!policy->first_until)
+		policy->first_until = counts->starting ? now : now + POLICY_FIRST_MS;
 	if (now >= policy->first_until)
 		return missing;
 	return clamp(POLICY_FIRST - counts->starting, 0, missing);
@@ -261,7 +263,7 @@ struct policy_decision policy_decide(struct policy *policy, const struct policy_
 {
 	struct policy_decision decision = { 0 };
 	int alive = counts->starting + counts->serving - replaced(policy, counts);
-	int missing, wanted;
+	int missing, wanted, first;
 
 	if (policy->failures && !policy->proven_at && now >= policy->retry_at &&
 	    is_whole(policy, counts, alive))
@@ -276,7 +278,8 @@ struct policy_decision policy_decide(struct policy *policy, const struct policy_
 	else
 		wanted = is_dynamic(policy) ? growth(policy, counts, alive, now) : 0;
 	wanted = hold_back(policy, counts, wanted, now);
-	decision.start = missing > 0 ? first_few(policy, counts, wanted, now) : wanted;
+	first = first_few(policy, counts, missing > 0 ? wanted : 0, now);
+	decision.start = missing > 0 ? first : wanted;
 	if (decision.start)
 		policy->shrink_at = now + POLICY_SHRINK_EVERY_MS;
 	else

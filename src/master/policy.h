@@ -6,7 +6,8 @@
  * Sizing. A static pool has min == max workers. A dynamic one grows when less than spare_min workers' worth
  * of room is left, or when clients wait and nobody takes them (queue.h), twice as fast each time. It shrinks by one idle
  * worker at a time when there is more than spare_max; where spare_min is 0, also by those that were idle for long,
- * down to min, which may be 0: on demand.
+ * down to min, which may be 0: on demand. Of those that are missing POLICY_FIRST start alone, the others POLICY_FIRST_MS
+ * later; until none is missing there are no other first ones.
  *
  * Recycling. An expired worker serves on, but is not counted as one that the pool needs, so another is
  * started; once that serves, the expired one may go. At most a quarter of the pool, or one, is on
@@ -46,12 +47,12 @@ struct policy_limits {
 
 struct policy {
 	struct policy_limits limits;
-	int offset;          /* moved by TTIN, TTOU, `workers` */
-	unsigned round;      /* number of failures that counted */
-	int failures;        /* the same, in a row */
-	int64_t retry_at;    /* no start before; 0: any time */
-	int64_t proven_at;   /* a worker of this round was READY, or none was missing; 0: not yet */
-	int64_t first_until; /* the first of those that were missing are to be alone until then */
+	int offset;        /* moved by TTIN, TTOU, `workers` */
+	unsigned round;    /* number of failures that counted */
+	int failures;      /* the same, in a row */
+	int64_t retry_at;  /* no start before; 0: any time */
+	int64_t proven_at; /* a worker of this round was READY, or none was missing; 0: not yet */
+	int64_t first_until; /* the first of those that are missing are alone until then; 0: none is missing */
 	int grow;            /* how many to start next time */
 	int64_t grow_at, shrink_at;
 };

@@ -248,12 +248,15 @@ int mu_printf(struct mu_conn *conn, const char *format, ...)
 	return mu_write(conn, text, (size_t)len);
 }
 
-/* Asks the kernel, which says that there is room when a third of its buffer is free. */
+/*
+ * Asks the kernel, which wants a good part of its buffer to be free. Where there is no descriptor the
+ * call itself fails, in place of a wait.
+ */
 static bool look_for_room(struct mu_conn *conn)
 {
 	struct pollfd pollfd = { .fd = conn->fd, .events = POLLOUT };
 
-	if (poll(&pollfd, 1, 0) > 0)
+	if (conn->fd < 0 || poll(&pollfd, 1, 0) > 0)
 		return true;
 	conn->ready &= (uint8_t)~CONN_OUT;
 	return false;

@@ -304,7 +304,9 @@ ssize_t mu_try_sendfile(struct mu_conn *conn, int fd, off_t offset, size_t len)
 
 int mu_wait_room(struct mu_conn *conn)
 {
-	wait_for_room(conn);
+	conn->room_waits++;
+	if (conn->write_room != SIZE_MAX)
+		wait_for_room(conn);
 	if (!conn->gone)
 		return 0;
 	errno = ECONNRESET;

@@ -51,7 +51,7 @@ struct mu_conn {
 	/* What the module did. */
 	char *output;
 	size_t output_len;
-	unsigned receives, sends, requests, parks;
+	unsigned receives, sends, requests, parks, room_waits;
 	bool lingered, shut;
 	bool closed, rests;  /* mu_close, mu_pool_put */
 	bool more;           /* the last write had MU_MORE */

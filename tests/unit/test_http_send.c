@@ -64,6 +64,8 @@ START_TEST(any_part_is_sent_as_it_is)
 				(size_t)part[_i / 2].len),
 			 0);
 	ck_assert_str_eq(worker.log, "");
+	if (_i % 2 && part[_i / 2].len <= 1 << 20)
+		ck_assert_int_eq(conn.room_waits, 0);
 }
 END_TEST
 
@@ -102,11 +104,11 @@ START_TEST(a_change_during_a_wait_keeps_the_end_back)
 {
 	static void (*const change[])(struct mu_conn *) = { rewrite, shorten, lengthen };
 
-	/* The client waits for its last bytes only. */
+	/* The client waits for its last bytes only: of so few all goes in one turn. */
 	conn.on_wait = change[_i];
-	conn.write_room = SIZE - 10;
-	ck_assert_int_eq(send_content(&conn, file, 0, SIZE, true, &sent), -1);
-	ck_assert_uint_lt(conn.output_len, SIZE);
+	conn.write_room = (1 << 20) - 10;
+	ck_assert_int_eq(send_content(&conn, file, 0, 1 << 20, true, &sent), -1);
+	ck_assert_uint_eq(conn.output_len, (1 << 20) - 10);
 	ck_assert_int_eq(memcmp(conn.output, content, conn.output_len), 0);
 	ck_assert_str_eq(worker.log, "/a was changed while it was sent: connection closed\n");
 }
@@ -159,6 +161,7 @@ START_TEST(others_have_their_turn_while_a_fast_client_takes_all)
 	conn.on_wait_arg = &turns;
 	ck_assert_int_eq(send_content(&conn, file, 0, SIZE, true, &sent), 0);
 	ck_assert_int_ge(turns, 2);
+	ck_assert_int_eq(conn.room_waits, turns);
 }
 END_TEST
 

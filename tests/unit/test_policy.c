@@ -56,9 +56,16 @@ START_TEST(the_first_of_many_are_alone_for_a_moment)
 	ck_assert_int_eq(decide(&policy, POLICY_FIRST, 0, 0, 1001).start, 0);
 	ck_assert_int_eq(decide(&policy, POLICY_FIRST - 1, 1, 0, 1002).start, 1);
 	ck_assert_int_eq(decide(&policy, 0, POLICY_FIRST, 0, 1003).start, POLICY_FIRST);
-	ck_assert_int_eq(decide(&policy, 1, POLICY_FIRST, 0, 1000 + POLICY_FIRST_MS).start,
-			 8 - 1 - POLICY_FIRST);
+	/* Then all, also where the first ones serve by then, or there is no room for the others. */
+	for (int i = 0; i < 3; i++) {
+		struct policy_decision decision =
+			decide(&policy, i % 2, POLICY_FIRST, 0, 1000 + POLICY_FIRST_MS + i);
+
+		ck_assert_int_eq(decision.start, 8 - i % 2 - POLICY_FIRST);
+		ck_assert_int_eq(decision.again_at, 0);
+	}
 	/* Nor are so few held back. */
+	ck_assert_int_eq(decide(&policy, 0, 8, 8, 1500).start, 0);
 	ck_assert_int_eq(decide(&policy, 0, 7, 7, 2000).start, 1);
 	ck_assert_int_eq(decide(&policy, 1, 7, 7, 2000).again_at, 0);
 }
@@ -83,6 +90,7 @@ START_TEST(a_whole_pool_killed_in_its_first_second_is_replaced_at_once)
 	unsigned round = policy.round;
 
 	decide(&policy, 0, 0, 0, 1000);
+	decide(&policy, 0, 16, 16, 1500);
 	for (int i = 0; i < 16; i++)
 		ck_assert(!policy_died(&policy, round, true, 900, 1900));
 	ck_assert_int_eq(decide(&policy, 0, 0, 0, 1900).start, POLICY_FIRST);

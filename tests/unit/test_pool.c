@@ -480,6 +480,7 @@ END_TEST
 /* The time counts from when it came to rest last, and not while it is used. */
 START_TEST(its_time_begins_anew_with_each_rest)
 {
+	int64_t began;
 	int client, fd;
 
 	pool_idle = 300;
@@ -493,8 +494,10 @@ START_TEST(its_time_begins_anew_with_each_rest)
 	client_send(client, "put\ntake\n");
 	client_expect(client, "put 0\ntake 4711\n");
 	asks(client, fd, "again");
+	began = clock_ms();
 	say(client, "put", "put 0\n");
 	expect_closed(fd);
+	ck_assert_int_ge(clock_ms() - began, pool_idle);
 	end(client);
 }
 END_TEST

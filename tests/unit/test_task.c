@@ -1423,6 +1423,7 @@ static int serve_detached(struct mu_conn *conn, void *state)
 	getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size);
 	dprintf(fd, "%d %d %ld ", again, fcntl(fd, F_GETFL) & O_NONBLOCK, (long)limit.tv_usec);
 	dprintf(fd, "%s ", outcome(mu_read(conn, &byte, 1)));
+	dprintf(fd, "%d ", mu_wait_room(conn));
 	dprintf(fd, "%s ", outcome(mu_write(conn, "x", 1)));
 	dprintf(fd, "%d", mu_wait_fd(conn, fd, MU_READABLE, -1));
 	if (read(fd, &byte, 1) == 1)
@@ -1440,7 +1441,7 @@ START_TEST(a_detached_connection_is_its_takers_and_counts_until_the_end)
 	begin(&module, _i);
 	go();
 	fd = client_connect(&fixture);
-	client_expect(fd, "-1 0 0 EBADF EBADF ");
+	client_expect(fd, "-1 0 0 EBADF 0 EBADF ");
 	client_send(fd, "x");
 	client_expect(fd, "1");
 	ck_assert_uint_eq(fixture.board.slot[0].connections, 1);

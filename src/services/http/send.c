@@ -58,8 +58,10 @@ static int copy_content(struct mu_conn *conn, const struct file *file, int64_t o
 static int send_from_cache(struct mu_conn *conn, const struct file *file, int64_t offset,
 			   int64_t len, int64_t *sent)
 {
+	const int64_t most = len <= WHOLE_MAX ? WHOLE_MAX : TURN;
+
 	while (len) {
-		size_t turn = len <= WHOLE_MAX ? (size_t)len : TURN;
+		size_t turn = (size_t)(len < most ? len : most);
 		ssize_t n = mu_try_sendfile(conn, file->fd, offset, turn);
 
 		if (n < 0 && errno != EAGAIN)
