@@ -27,6 +27,7 @@ struct reading {
 	const char *method; /* NULL: one that the parser does not know */
 	struct slice target;
 	const char *reason; /* REFUSED */
+	bool chunked, upgrade;
 };
 
 struct difference {
@@ -60,6 +61,7 @@ static const struct difference stricter[] = {
 	{ "invalid Host", "as above" },
 	{ "empty Content-Length", "a folded value" },
 	{ "chunk size has too many digits", "a limit of ours: fifteen, leading zeros or not" },
+	{ "DEL in a quoted string", "RFC 9110 5.6.4: neither qdtext nor to be escaped" },
 	{ "unknown transfer coding", "llhttp leaves codings before chunked to the application" },
 	{ "empty element before chunked", "who takes the value for one word sees no chunks" },
 	{ "the last transfer coding is not chunked",
@@ -122,6 +124,8 @@ static const char *fault_of(enum chunked_state before, char byte)
 		return "LF without CR";
 	if (before == CHUNKED_SIZE && octet_hex(byte) >= 0)
 		return "chunk size has too many digits";
+	if ((before == CHUNKED_QUOTED || before == CHUNKED_ESCAPED) && byte == 0x7f)
+		return "DEL in a quoted string";
 	if (before == CHUNKED_TRAILER && byte == ':')
 		return "empty field name";
 	if (before == CHUNKED_TRAILER && (byte == ' ' || byte == '\t'))
@@ -155,6 +159,7 @@ static void read_content(struct reading *reading, const struct request *request,
 	size_t left = size - request->head_len;
 
 	reading->head = reading->end = request->head_len;
+	reading->chunked = request->chunked;
 	/* What follows is no HTTP; http.c closes the connection. */
 	if (request->method == METHOD_CONNECT) {
 		reading->verdict = TAKEN;
@@ -242,6 +247,7 @@ static struct reading read_llhttp(const char *data, size_t size)
 	error = llhttp_execute(&listener.parser, data, size);
 	if (error != HPE_OK)
 		listener.reading.end = (size_t)(llhttp_get_error_pos(&listener.parser) - data);
+	listener.reading.upgrade = listener.parser.upgrade;
 	if (error != HPE_OK && listener.reading.verdict != TAKEN)
 		refuse(&listener.reading, llhttp_get_error_reason(&listener.parser));
 	return listener.reading;
@@ -290,6 +296,16 @@ static bool is_preface(const char *data, size_t size)
 	return size >= 4 && memcmp(data, "PRI ", 4) == 0;
 }
 
+/*
+ * RFC 9110 section 5.6.3: a tab behind "chunked" is none of it. To llhttp that is another coding, which it does not look at where
+ * the request is to upgrade the connection: it sees no content.
+ */
+static bool is_other_coding(const struct reading *ours, const struct reading *theirs,
+			    const char *data)
+{
+	return ours->chunked && theirs->upgrade && memchr(data, '\t', ours->head);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reading ours, theirs;
@@ -298,6 +314,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	ours = read_ours((const char *)data, size);
 	theirs = read_llhttp((const char *)data, size);
+	if (is_other_coding(&ours, &theirs, (const char *)data))
+		return 0;
 	if (ours.verdict == TAKEN && theirs.verdict == TAKEN)
 		compare_taken(&ours, &theirs);
 	if (ours.verdict == TAKEN && theirs.verdict == UNFINISHED &&
