@@ -47,6 +47,8 @@ class Chromium:
         self.session = self.ask("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.ask(f"{domain}.enable")
+        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
+        self.loader = None  # of the document that is shown
 
     def _message(self, end):
         """The next message."""
@@ -79,8 +81,22 @@ class Chromium:
         self.seen.clear()
         got = self.ask("Page.navigate", url=url)
         assert "errorText" not in got, got
+        self._wait_loaded(lambda loader: loader == got["loaderId"])
+
+    def reload(self):
+        """The same for the page that is shown."""
+        self.seen.clear()
+        self.ask("Page.reload")
+        self._wait_loaded(lambda loader: loader != self.loader)
+
+    def _wait_loaded(self, is_it):
         end = time.monotonic() + deadline(90)
-        while not any(message.get("method") == "Page.loadEventFired" for message in self.seen):
+        while True:
+            loaded = [message["params"]["loaderId"] for message in self.seen
+                      if message.get("method") == "Page.lifecycleEvent" and message["params"]["name"] == "load"]
+            if any(is_it(loader) for loader in loaded):
+                self.loader = loaded[-1]
+                return
             self.seen.append(self._message(end))
 
     def value(self, expression):

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 
-from harness import (Http, connect, for_both_modes, main, proc_stat, read_exactly, test, title, wait_for,
+from harness import (Http, connect, deadline, for_both_modes, main, proc_stat, read_exactly, test, title, wait_for,
                      wait_refused)
 
 
@@ -73,10 +73,11 @@ def an_idle_keep_alive_connection_is_told_with_its_next_answer(case):
 def the_shutdown_delay_serves_on(case):
     case.write("html/index.html", "page")
     text, port = case.service("http { root html }", name="www")
-    server = case.server("shutdown-delay 5s\n" + text)
+    delay = f"{deadline(5):.0f}s"
+    server = case.server(f"shutdown-delay {delay}\n{text}")
     workers = server.workers("www")
     begin_stop(server)
-    server.wait_log("serving on for the shutdown delay of 5s")
+    server.wait_log(f"serving on for the shutdown delay of {delay}")
     with Http(port) as http:
         assert "close" not in http.get("/").headers.get("connection", "")
     # Whoever dies is replaced, and a reload is not begun any more.

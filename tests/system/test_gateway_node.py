@@ -12,7 +12,8 @@ import socket
 import struct
 import threading
 
-from backends import FOLDER, LIMITS, Application, Client, arrives_in_parts, ask, noise, pieces, reload_changed, sha256
+from backends import (FOLDER, LIMITS, Application, Client, arrives_in_parts, ask, noise, pieces, reload_changed,
+                      reload_under, sha256)
 from harness import Http, connect, deadline, for_both_modes, main, read_all, read_exactly, test, wait_for
 from tools import tool
 
@@ -50,10 +51,11 @@ def two_servers_share_the_requests(case):
 def connections_to_servers_are_kept(case):
     app = node(case, "one")
     _, port = in_front(case, app, workers=1)
-    for number in range(30):
-        told = ask(port, "/tell", "POST" if number % 2 else "GET", noise(100) if number % 2 else None).json()
-    # One for looking whether it accepts, and one for all requests, but that a POST may have had its own.
-    assert told["connections"] <= 3, told
+    # Not POST, which gets one of its own where the last one has rested for long: see test_gateway_retry.py.
+    for _ in range(30):
+        told = ask(port, "/tell").json()
+    # One for looking whether it accepts, and one for all requests.
+    assert told["connections"] <= 2, told
 
 
 @for_both_modes
@@ -74,8 +76,10 @@ def a_server_that_is_gone_is_not_missed(case):
 @test
 def a_server_that_comes_back_is_asked_again(case):
     one, two = node(case, "one", case.port()), node(case, "two")
-    server, port = in_front(case, one, two, upstream="check /tell { every 1s; timeout 1s; rise 1; fall 1 }",
-                            workers=1, connections=64)
+    # Of the one that stays a single late answer would count as well.
+    limit = f"{deadline(3):.0f}s"
+    check = f"check /tell {{ every {limit}; timeout {limit}; rise 1; fall 1 }}"
+    server, port = in_front(case, one, two, upstream=check, workers=1, connections=64)
     one.stop()
     server.wait_log(rf"server {one.address} of app is ill")
     assert {ask(port, "/tell").json()["name"] for _ in range(10)} == {"two"}
@@ -199,11 +203,7 @@ def reloaded_under_load(case):
     one, two = node(case, "one", case.port()), node(case, "two")
     server, port = in_front(case, one, two, workers=4)
     load = case.load(port, [case.folder / "page.bin"], path="/page", keep_alive=2, per_request=2, pause_ms=5)
-    for _ in range(5):
-        old = reload_changed(server)
-    counts = load.stop_clean()
-    assert counts["requests"] > 20, counts
-    server.wait_workers(4, without=old)
+    reload_under(load, server, workers=4)
 
 
 # ----------------------------------------------------------------------------------- WebSocket
@@ -282,15 +282,18 @@ def websocket_echoes(case):
 @for_both_modes
 def websockets_outlive_a_reload_and_a_silence(case):
     app = node(case, "one")
-    server, port = in_front(case, app, proxy="read-timeout 200ms; send-timeout 200ms", workers=2)
+    limit = deadline(1)  # of the handshake too
+    server, port = in_front(case, app, proxy=f"read-timeout {limit:.0f}s; send-timeout {limit:.0f}s", workers=2)
     client = WebSocket(port)
+    assert client.accepted, client.status
     client.receive()
     old = reload_changed(server)
     wait_for(lambda: len(set(server.workers()) & set(old)) == 1, "the old workers to go, but for one")
     other = WebSocket(port)
+    assert other.accepted, other.status
     other.receive()
     # Those are limits of answers, and this is none.
-    assert not select.select([client.sock, other.sock], [], [], 0.6)[0]
+    assert not select.select([client.sock, other.sock], [], [], 2 * limit)[0]
     for each in client, other:
         each.send(TEXT, b"still there?")
         assert each.receive() == (TEXT, b"still there?")

@@ -15,6 +15,7 @@ from fake_upstream import Upstream, answering
 from harness import deadline, for_both_modes, main, test, wait_for
 from messages import Client
 
+CHECK_MS = f"{deadline(0.5) * 1000:.0f}"
 TIMES = "timeout { park 60s; drain 10min; request 60s; idle 60s }"
 
 
@@ -22,13 +23,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def setup(self):
-        self.timeout = self.server.app.keep
         super().setup()
         self.server.app.connections.add(self.connection)
-
-    def finish(self):
-        super().finish()
-        self.server.app.connections.discard(self.connection)
 
     def do_GET(self):
         app = self.server.app
@@ -47,6 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+        self.connection.settimeout(self.server.app.keep)
 
     def log_message(self, *_):
         pass
@@ -55,13 +52,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Listener(http.server.ThreadingHTTPServer):
     request_queue_size = 64
 
+    def shutdown_request(self, request):
+        super().shutdown_request(request)
+        self.app.connections.discard(request)  # not before the gateway can see its end
+
     def handle_error(self, request, client_address):
         pass  # its connection was closed under it, by App.stop
 
 
 class App:
     """A server that answers with its name, on one port as often as it is started. keep: seconds for which a connection
-    may be silent."""
+    may be silent after an answer."""
 
     def __init__(self, case, name, keep=None):
         self.name, self.keep = name, keep
@@ -216,7 +217,8 @@ def few_keys_move(case):
 def a_check_sees_what_requests_need_not(case):
     apps = apps_of(case, "ab")
     server, port = start(case, apps, "server {a}; server {b}; "
-                         "check /health {{ every 500ms; timeout 500ms; fall 2; rise 3; host app.example }}")
+                         f"check /health {{{{ every {CHECK_MS}ms; timeout {CHECK_MS}ms; fall 2; rise 3; "
+                         "host app.example }}")
     address = re.escape(apps[0].address)
 
     def change(pattern, action):
@@ -286,9 +288,9 @@ def neither_rest_nor_a_check_holds_up_a_worker(case):
     silent = socket.create_server(("127.0.0.1", 0), backlog=64)  # it is connected to, and that is all
     case.defer(silent.close)
     text, port = text_of(case, [app], f"server {{a}}; server 127.0.0.1:{silent.getsockname()[1]} backup; "
-                         "check /health {{ every 500ms; timeout 500ms; fall 2 }}")
+                         f"check /health {{{{ every {CHECK_MS}ms; timeout {CHECK_MS}ms; fall 2 }}}}")
     server = case.server(text)
-    server.wait_log("is ill: 2 checks in a row failed, the last: no answer within 500 ms")
+    server.wait_log(f"is ill: 2 checks in a row failed, the last: no answer within {CHECK_MS} ms")
     assert ask(port) == "a"
     resting = set(app.connections)
     old = server.workers()

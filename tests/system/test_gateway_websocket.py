@@ -12,7 +12,7 @@ import struct
 import threading
 
 from fake_upstream import Upstream, answering, entries, gateway
-from harness import for_both_modes, main, test, wait_for
+from harness import deadline, for_both_modes, main, test, wait_for
 from messages import Client, reply_of, request_of
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -262,11 +262,13 @@ def what_is_not_upgraded_is_an_ordinary_exchange(case):
 @test
 def a_tunnel_is_under_no_limit_of_requests(case):
     """It is idle only when neither side says a word; one that is, ends."""
-    upstream, server, port = start(case, extra="timeout { request 1s; idle 2s; park 2s; drain 10s }")
+    request, idle = deadline(2), deadline(3)
+    limits = f"request {request:.0f}s; idle {idle:.0f}s; park {idle:.0f}s; drain 10s"
+    upstream, server, port = start(case, extra=f"timeout {{ {limits} }}")
     with upgraded(port) as client:
         for _ in range(16):
             talk(client)
-            upstream.over.wait(0.2)  # three seconds of a conversation in which nobody is ever idle for long
+            upstream.over.wait(idle / 15)  # a conversation longer than both, in which nobody is ever idle for long
         client.how_it_ends()
         assert not client.buffer
     upstream.wait_ended()

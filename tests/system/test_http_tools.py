@@ -144,7 +144,8 @@ def curl_uploads_what_nobody_wants(case):
     url = site(case)
     up = case.write("up.bin", bytes(10 << 20))
     # curl asks first (Expect: 100-continue), and sends nothing then.
-    text = curl(case, "-T", up, "-o", "/dev/null", "-w", "%{http_code} %{size_upload}", f"{url}/up.bin")
+    text = curl(case, "--expect100-timeout", f"{deadline(60):.0f}", "-T", up, "-o", "/dev/null",
+                "-w", "%{http_code} %{size_upload}", f"{url}/up.bin")
     assert text == "405 0", text
     # It does not ask: it hears of the refusal all the same, not of a connection reset.
     for _ in range(5):
@@ -337,7 +338,7 @@ def all_requests_are_in_the_access_log(case):
 @for_both_modes
 def the_access_log_is_json(case):
     log = case.folder / "access.log"
-    url = site(case, f"root html; access-log {log}; access-log-format json")
+    url = site(case, f"root html; access-log {log}; access-log-format json", workers=1)
     curl(case, "-A", 'a "strange"\tagent\\ \xff', f"{url}/page.txt", f"{url}/page.txt?q=%22")
     curl(case, "-r", "0-9", f"{url}/big.bin", text=False, errors=None)
     case.servers[-1].stop()

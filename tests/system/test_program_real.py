@@ -12,7 +12,7 @@ import random
 import re
 import signal
 
-from harness import Http, connect, descendants, is_alive, main, test, title, wait_for
+from harness import Http, connect, deadline, descendants, is_alive, main, test, title, wait_for
 from tools import run, tool
 
 POOLS = pathlib.Path(__file__).resolve().parent / "pools"
@@ -190,7 +190,8 @@ def perl_pool_with_a_socket_that_does_not_block(case):
 
 @test
 def perl_program_that_hangs_is_found_by_its_watchdog(case):
-    server, port = serve(case, [tool("perl"), POOLS / "pool.pl"], "watchdog 2s; kill-after 1s", workers=1)
+    server, port = serve(case, [tool("perl"), POOLS / "pool.pl"],
+                         f"watchdog {deadline(2):.0f}s; kill-after 1s", workers=1)
     first = ask(port, b"who\n")
     with connect(port) as sock:
         sock.sendall(b"hang\n")
