@@ -37,6 +37,7 @@ SIZE_PEERS = ("nginx", "h2o", "lighttpd")
 LOG_FORMATS = ("common", "combined", "json")
 # Two processes of the same program may differ for all their life by as much as is looked for.
 LOG_STARTS = 5
+SIZE_STARTS = 3
 
 
 def one_response(port, path, headers):
@@ -158,14 +159,17 @@ def section_close(bench):
 
 def section_sizes(bench):
     for size, name, clients in SIZES:
-        print(f"\n{name} file, {clients} keep-alive connections, one worker; requests are bytes received / {size}")
+        print(f"\n{name} file, {clients} keep-alive connections, one worker; requests are bytes received / {size}; "
+              f"the servers started {SIZE_STARTS} times")
         file = f"{size >> 10}k.bin"
         (bench.root / file).write_bytes(os.urandom(1 << 10) * (size >> 10))
-        with contextlib.ExitStack() as stack:
-            everyone = [musterd(bench)]
-            stack.callback(everyone[0].stop)
-            everyone += start_peers(bench, stack, SIZE_PEERS)
-            samples = rounds(bench, everyone, clients, path=f"/{file}", size=size)
+        samples = measure.Samples()
+        for _ in range(SIZE_STARTS):
+            with contextlib.ExitStack() as stack:
+                everyone = [musterd(bench)]
+                stack.callback(everyone[0].stop)
+                everyone += start_peers(bench, stack, SIZE_PEERS)
+                rounds(bench, everyone, clients, path=f"/{file}", size=size, samples=samples)
         samples.table("musterd")
         peers = [server.name for server in everyone[1:]]
         if peers:

@@ -168,6 +168,34 @@ START_TEST(what_clients_send_is_escaped)
 }
 END_TEST
 
+/* Values are copied by blocks and parts of such: wherever a byte stands, it is escaped. */
+START_TEST(in_a_value_of_any_length)
+{
+	char agent[64], data[256], expected[128];
+
+	for (int len = 1; len < 40; len++) {
+		for (int at = 0; at <= len; at++) {
+			for (int i = 0; i < len; i++)
+				agent[i] = (char)('a' + i % 26);
+			agent[len] = '\0';
+			if (at < len)
+				agent[at] = '"';
+			snprintf(data, sizeof data, "GET / HTTP/1.0\r\nUser-Agent: %s\r\n\r\n",
+				 agent);
+			receive(data);
+			if (at < len)
+				snprintf(expected, sizeof expected,
+					 "\"user_agent\":\"%.*s\\\"%s\",\"host\"", at, agent,
+					 agent + at + 1);
+			else
+				snprintf(expected, sizeof expected,
+					 "\"user_agent\":\"%s\",\"host\"", agent);
+			ck_assert_ptr_nonnull(strstr(line_as(ACCESS_JSON), expected));
+		}
+	}
+}
+END_TEST
+
 START_TEST(long_values_are_cut_with_a_mark)
 {
 	static char data[FAKE_BUFFER];
@@ -415,6 +443,7 @@ int main(void)
 	tcase_add_test(tcase, of_a_refused_request_the_line_that_was_sent);
 	tcase_add_test(tcase, blank_lines_are_no_part_of_the_method);
 	tcase_add_test(tcase, what_clients_send_is_escaped);
+	tcase_add_test(tcase, in_a_value_of_any_length);
 	tcase_add_test(tcase, long_values_are_cut_with_a_mark);
 	tcase_add_test(tcase, every_byte_is_written_so_that_it_can_be_read);
 	tcase_add_test(tcase, lines_of_random_bytes_are_valid);

@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 enum {
-	GATHERED = 65536,  /* bytes that are enough for a write */
+	GATHERED = 262144, /* bytes that are enough for a write to a file */
+	/* A pipe holds 65536 (pipe(7)) and is not waited for: its reader has time in between. */
+	GATHERED_PIPE = 16384,
 	FLUSH_AFTER = 1000 /* milliseconds */
 };
 
@@ -33,6 +35,7 @@ struct access_log {
 	uint64_t lost;                             /* lines, and not told yet */
 	int error;                                 /* why */
 	int64_t tell_at;                           /* not before, mu_now_ms */
+	size_t enough;                             /* GATHERED or GATHERED_PIPE */
 	size_t len;                                /* of the lines, which begin at text + 1 */
 	char text[1 + GATHERED + ACCESS_LINE_MAX]; /* in front: the newline that ends a torn line */
 };
@@ -53,6 +56,7 @@ struct access_log *access_log_new(struct mu_worker *worker, int fd, enum access_
 	log->lost = 0;
 	log->error = 0;
 	log->tell_at = INT64_MIN;
+	log->enough = GATHERED_PIPE; /* until a write shows that it is a file */
 	log->len = 0;
 	log->text[0] = '\n';
 	tzset();
@@ -122,14 +126,16 @@ static void write_all(struct access_log *log)
 	struct stat st = { 0 };
 	const char *data = log->text + 1;
 	size_t len = log->len, done;
+	bool is_regular;
 
 	fstat(log->fd, &st);
+	is_regular = S_ISREG(st.st_mode);
 	/* Not at the beginning of another file. */
 	if (log->torn && st.st_dev == log->torn_dev && st.st_ino == log->torn_ino) {
 		data--;
 		len++;
 	}
-	done = write_lines(log->fd, S_ISREG(st.st_mode), data, len);
+	done = write_lines(log->fd, is_regular, data, len);
 	if (done > 0) {
 		log->torn = data[done - 1] != '\n';
 		log->torn_dev = st.st_dev;
@@ -138,6 +144,7 @@ static void write_all(struct access_log *log)
 	if (done < len)
 		give_up(log, data + done, len - done);
 	log->len = 0;
+	log->enough = is_regular ? GATHERED : GATHERED_PIPE;
 }
 
 void access_log_flush(struct access_log *log)
@@ -201,6 +208,6 @@ void access_log_add(struct access_log *log, const struct access_entry *entry)
 		mu_wake_after(log->worker, FLUSH_AFTER);
 	log->len +=
 		access_line(log->format, entry, &log->date, millisecond, log->text + 1 + log->len);
-	if (log->len >= GATHERED)
+	if (log->len >= log->enough)
 		access_log_flush(log);
 }
